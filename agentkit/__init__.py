@@ -1,0 +1,1 @@
+"""agentkit: decorated functions become the tools of a chat-completions model."""

@@ -1,0 +1,1 @@
+"""The pure heart: what a transcript is, what it means, and what comes next. Standard library only."""

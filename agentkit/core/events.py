@@ -1,0 +1,103 @@
+"""What a listener sees of a run: a small closed set, told apart by `kind`.
+
+A model emits `Delta`s (the first four); the runtime adds the others. Deltas are never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from agentkit.core.messages import ToolCall, ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class TextEvent:
+    """A piece of the answer's text. Final only when the turn ended without tool calls."""
+
+    kind: ClassVar[Literal["text"]] = "text"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningEvent:
+    """A piece of the model's thoughts."""
+
+    kind: ClassVar[Literal["reasoning"]] = "reasoning"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallEvent:
+    """A call was announced: once for each call, as soon as its name is known.
+
+    While an answer streams, `call.arguments` may still be empty: the whole call comes with its `tool_result`.
+    """
+
+    kind: ClassVar[Literal["tool_call"]] = "tool_call"
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class RetryEvent:
+    """The answer starts again: discard the text since the last `step`."""
+
+    kind: ClassVar[Literal["retry"]] = "retry"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvent:
+    """A request to the model begins; `step` counts from 1 in each turn."""
+
+    kind: ClassVar[Literal["step"]] = "step"
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToolProgressEvent:
+    """A running tool reported progress (a generator's yield, `ToolContext.progress`)."""
+
+    kind: ClassVar[Literal["tool_progress"]] = "tool_progress"
+    call: ToolCall
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResultEvent:
+    """A call has its answer; `call` holds the resolved name and the repaired arguments."""
+
+    kind: ClassVar[Literal["tool_result"]] = "tool_result"
+    call: ToolCall
+    result: ToolResult
+
+    @property
+    def repaired(self) -> bool:
+        """Whether the arguments were repaired before the call."""
+        return self.result.repaired
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalEvent:
+    """Calls wait for a human's decision; nothing of their batch has run."""
+
+    kind: ClassVar[Literal["approval"]] = "approval"
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedEvent:
+    """The run is over; `result` is what `run` returns."""
+
+    kind: ClassVar[Literal["finished"]] = "finished"
+    result: Any
+
+
+Delta: TypeAlias = TextEvent | ReasoningEvent | ToolCallEvent | RetryEvent
+"""What a model may emit while it answers."""
+
+Event: TypeAlias = Delta | StepEvent | ToolProgressEvent | ToolResultEvent | ApprovalEvent | FinishedEvent
+
+Emit: TypeAlias = Callable[[Delta], Awaitable[None] | None]
+"""Takes one delta. What it returns, if not None, is to be awaited before the next one (back-pressure)."""

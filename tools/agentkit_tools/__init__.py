@@ -1,0 +1,1 @@
+"""Ready tools, one a file."""
