@@ -31,6 +31,7 @@ class Request:
     Attributes:
         messages: What the model is shown, oldest first. Instructions are the first `System` message.
         tools: The tools that are offered, in an order that stays.
+        withheld: Tools that the history may mention and that may not be called now, for wires that want them declared.
         settings: Already merged: the agent's, then the run's. A model merges them over its own.
         output: The schema that the answer's text must meet, where the wire can ask for it.
         memo: A dict that lives as long as the run: a place to keep encoded messages and tools.
@@ -39,6 +40,7 @@ class Request:
 
     messages: Sequence[Message]
     tools: Sequence[ToolSpec] = ()
+    withheld: Sequence[ToolSpec] = ()
     settings: Settings = NO_SETTINGS
     output: OutputSchema | None = None
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)

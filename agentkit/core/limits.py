@@ -1,0 +1,47 @@
+"""How far one turn may go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from agentkit.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The budget of one turn, counted from the last user message. None means "no limit".
+
+    Reaching a limit is data, not an exception: `Result.stop_reason` names it. The last request of a budget is made
+    without tools, so that there is an answer.
+
+    Attributes:
+        steps: Requests to the model.
+        tool_calls: Calls that run. Of a batch that does not fit, the first ones that fit run.
+        tokens: Input plus output tokens, of agents called as tools too.
+        cost_usd: US dollars, where prices are known.
+        deadline_s: Seconds, counted anew in each process that works on the turn.
+        repeats: Steps in a row with the same calls and the same results before the model is told, then stopped.
+        corrections: How often an answer that is not the wanted output is sent back.
+        summarise_at_tokens: Summarise the conversation when a request had this many input tokens (see `view`).
+    """
+
+    steps: int | None = 20
+    tool_calls: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+    deadline_s: float | None = None
+    repeats: int | None = 3
+    corrections: int = 2
+    summarise_at_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse limits that make no sense, where they are written."""
+        least = {"steps": 1, "tokens": 1, "repeats": 2}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            low = least.get(f.name, 0)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < low):
+                raise UsageError(f"Limits({f.name}={value!r}): give a number of at least {low}, or None for no limit")
+
+
+NO_LIMITS = Limits(steps=None, repeats=None)

@@ -1,0 +1,360 @@
+"""Where a run stands: a strict fold over its transcript.
+
+`State.apply(entry)` takes one entry. It is legal or it is not: an entry that is not raises `IllegalEntry` and
+changes nothing. The rules:
+
+1. `MOVES` says which kinds of entries each phase takes.
+2. Every tool call gets exactly one answer: a result for a call that is not open is illegal, and the model's turn
+   comes back only when no call is open.
+3. A call runs (`ToolStarted`) only after it was planned, not refused, and every decision of its batch was made. It
+   starts once; after a crash it may start again only if it is idempotent.
+4. A turn begins with a user message and ends with `Ended`.
+
+The state holds the open calls and counters, never the entries: one step costs the same however long the run is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+from agentkit.core.entries import (
+    Decision,
+    Ended,
+    Entry,
+    ModelFailed,
+    Note,
+    OutputRefused,
+    Planned,
+    PlannedCall,
+    StopReason,
+    Summary,
+    ToolStarted,
+    Waves,
+)
+from agentkit.core.messages import NO_USAGE, Assistant, System, ToolCall, ToolResult, Usage, User
+
+
+class Phase(StrEnum):
+    """What the transcript waits for."""
+
+    REST = "rest"  # a user message
+    MODEL = "model"  # the model's answer
+    PLAN = "plan"  # a plan for the calls of the answer
+    APPROVAL = "approval"  # a human's decisions
+    TOOLS = "tools"  # the results of the calls
+    OUTPUT = "output"  # a check of the final answer
+
+
+MOVES: dict[Phase, frozenset[str]] = {
+    Phase.REST: frozenset({"system", "user", "summary"}),
+    Phase.MODEL: frozenset({"assistant", "model_failed", "note", "summary", "ended"}),
+    Phase.PLAN: frozenset({"planned", "tool_result"}),
+    Phase.APPROVAL: frozenset({"decision", "tool_result"}),
+    Phase.TOOLS: frozenset({"tool_started", "tool_result"}),
+    Phase.OUTPUT: frozenset({"output_refused", "ended"}),
+}
+"""Which entries each phase takes. What else must hold stands with each entry's rule below."""
+
+
+class IllegalEntry(ValueError):  # noqa: N818 - the transcript refuses it
+    """The entry does not fit the transcript. Nothing was changed."""
+
+
+@dataclass(slots=True)
+class OpenCall:
+    """A call that has no answer yet."""
+
+    call: ToolCall
+    planned: PlannedCall | None = None
+    decision: Decision | None = None
+    started: bool = False
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a human still has to decide."""
+        return self.planned is not None and self.planned.needs_approval and self.decision is None
+
+
+Answer: TypeAlias = tuple[str, str, str]
+"""Name, arguments and result of one call: what makes two steps "the same"."""
+
+
+class State:
+    """The fold of a transcript. Read its attributes; change it only with `apply`.
+
+    Attributes:
+        phase: What the transcript waits for.
+        open: The calls without an answer, by id, in call order.
+        waves: The plan of the open batch (indices into `batch`).
+        batch: The ids of the calls of the last answer, in call order.
+        ended: Why the last turn ended; None while a turn is open.
+        steps: Whole answers in this turn.
+        tool_calls: Calls of this turn that were planned to run.
+        calls_by_tool: The same, by tool name.
+        usage: Tokens of this turn, those of tools included.
+        cost_usd: Known US dollars of this turn.
+        cost_known: Whether every answer of this turn had a price.
+        input_tokens: Input tokens of the last answer: how long the conversation is.
+        refusals: Answers of this turn that were refused as output.
+        context_failed: The last thing that happened is that the conversation did not fit.
+        same_steps: How many steps in a row had the same calls and results.
+        noted: The model was told that it repeats itself.
+        last: The limit that ended the budget, once the batch after the last request is planned.
+        batch_failed: A call of the open batch, other than the output, was answered with an error.
+        output: The accepted arguments of the call that carries the output; None otherwise.
+    """
+
+    __slots__ = (
+        "_ids",
+        "_planned_output",
+        "_previous",
+        "_step",
+        "batch",
+        "batch_failed",
+        "calls_by_tool",
+        "context_failed",
+        "cost_known",
+        "cost_usd",
+        "ended",
+        "input_tokens",
+        "last",
+        "noted",
+        "open",
+        "output",
+        "phase",
+        "refusals",
+        "same_steps",
+        "steps",
+        "tool_calls",
+        "usage",
+        "waves",
+    )
+
+    def __init__(self) -> None:
+        self.phase = Phase.REST
+        self.ended: StopReason | None = None
+        self._ids: set[str] = set()
+        self._new_turn()
+
+    def _new_turn(self) -> None:
+        self.open: dict[str, OpenCall] = {}
+        self.batch: tuple[str, ...] = ()
+        self.waves: Waves = ()
+        self.steps = 0
+        self.tool_calls = 0
+        self.calls_by_tool: dict[str, int] = {}
+        self.usage: Usage = NO_USAGE
+        self.cost_usd = 0.0
+        self.cost_known = True
+        self.input_tokens = 0
+        self.refusals = 0
+        self.context_failed = False
+        self.same_steps = 0
+        self.noted = False
+        self.last: StopReason | None = None
+        self.batch_failed = False
+        self.output: str | None = None
+        self._step: dict[str, Answer] = {}
+        self._previous: tuple[Answer, ...] = ()
+
+    def apply(self, entry: Entry) -> None:
+        """Take one entry.
+
+        Raises:
+            IllegalEntry: The entry does not fit; the state is as before.
+        """
+        if entry.kind not in MOVES[self.phase]:
+            raise IllegalEntry(f"{entry.kind!r} cannot follow here: the transcript waits for {self.phase.value!r}")
+        match entry:
+            case ToolResult():
+                self._result(entry)
+            case ToolStarted():
+                self._started(entry)
+            case Assistant():
+                self._assistant(entry)
+            case Planned():
+                self._plan(entry)
+            case User():
+                self._new_turn()
+                self.ended = None
+                self.phase = Phase.MODEL
+            case Ended():
+                self.ended = entry.reason
+                self.phase = Phase.REST
+            case Decision():
+                self._decision(entry)
+            case OutputRefused():
+                self.refusals += 1
+                self.output = None
+                self.phase = Phase.MODEL
+            case Note():
+                self.noted = True
+            case Summary():
+                self._spend(entry.usage, entry.cost_usd)
+                self.context_failed = False
+                self.input_tokens = 0
+            case ModelFailed():
+                self.context_failed = entry.error == "ContextTooLong"
+            case System():
+                pass
+
+    # ---- the rule of each entry ----
+
+    def _assistant(self, entry: Assistant) -> None:
+        ids = tuple(call.id for call in entry.tool_calls)
+        if entry.aborted:
+            self._spend(entry.usage, entry.cost_usd)
+            return
+        if len(set(ids)) != len(ids) or not self._ids.isdisjoint(ids) or "" in ids:
+            raise IllegalEntry(f"each tool call needs an id of its own, got {ids}")
+        self._spend(entry.usage, entry.cost_usd)
+        self.cost_known = self.cost_known and entry.cost_usd is not None
+        self.input_tokens = entry.usage.input_tokens
+        self.context_failed = False
+        self.steps += 1
+        if not ids:
+            self.phase = Phase.OUTPUT
+            return
+        self._ids.update(ids)
+        self.batch = ids
+        self.open = {call.id: OpenCall(call) for call in entry.tool_calls}
+        self.batch_failed = False
+        self._step = {}
+        self.phase = Phase.PLAN
+
+    def _plan(self, entry: Planned) -> None:
+        if tuple(planned.call_id for planned in entry.calls) != self.batch or len(self.open) != len(self.batch):
+            raise IllegalEntry("a plan names every call of the answer once, in its order, before any is answered")
+        runnable = [i for i, planned in enumerate(entry.calls) if planned.refusal is None and not planned.is_output]
+        if sorted(i for wave in entry.waves for lane in wave for i in lane) != runnable:
+            raise IllegalEntry("the waves of a plan hold each call that runs exactly once")
+        for planned in entry.calls:
+            self.open[planned.call_id].planned = planned
+        for i in runnable:
+            name = entry.calls[i].name
+            self.calls_by_tool[name] = self.calls_by_tool.get(name, 0) + 1
+        self.tool_calls += len(runnable)
+        self.waves = entry.waves
+        self.last = entry.last
+        undecided = any(call.undecided for call in self.open.values())
+        self.phase = Phase.APPROVAL if undecided else Phase.TOOLS
+
+    def _decision(self, entry: Decision) -> None:
+        call = self._open(entry.call_id)
+        if not call.undecided or call.planned is None:
+            raise IllegalEntry(f"call {entry.call_id!r} does not wait for a decision")
+        if (entry.arguments is not None) != (entry.verdict == "edit"):
+            raise IllegalEntry("a decision carries arguments if, and only if, it edits them")
+        call.decision = entry
+        if entry.arguments is not None:
+            call.planned = replace(call.planned, arguments=entry.arguments)
+        if not any(c.undecided for c in self.open.values()):
+            self.phase = Phase.TOOLS
+
+    def _started(self, entry: ToolStarted) -> None:
+        call = self._open(entry.call_id)
+        planned = call.planned
+        if planned is None or planned.refusal is not None:
+            raise IllegalEntry(f"call {entry.call_id!r} was not planned to run")
+        if call.decision is not None and call.decision.verdict == "deny":
+            raise IllegalEntry(f"call {entry.call_id!r} was denied")
+        if call.started and not planned.idempotent:
+            raise IllegalEntry(f"call {entry.call_id!r} has started already and is not idempotent")
+        call.started = True
+
+    def _result(self, entry: ToolResult) -> None:
+        call = self._open(entry.call_id)
+        if call.planned is not None and call.planned.is_output:
+            if not entry.is_error:
+                self.output = call.planned.arguments
+        elif entry.is_error:
+            self.batch_failed = True
+        del self.open[entry.call_id]
+        if entry.usage is not None:
+            self.usage = self.usage + entry.usage
+        self.cost_usd += entry.cost_usd or 0.0
+        arguments = call.planned.arguments if call.planned is not None else call.call.arguments
+        self._step[entry.call_id] = (entry.name, arguments, entry.content)
+        if self.open:
+            if self.phase is Phase.APPROVAL and not any(c.undecided for c in self.open.values()):
+                self.phase = Phase.TOOLS
+            return
+        self._batch_done()
+
+    def _batch_done(self) -> None:
+        step = tuple(self._step[call_id] for call_id in self.batch)
+        self.same_steps = self.same_steps + 1 if _same(step, self._previous) else 1
+        self.noted = self.noted and self.same_steps > 1
+        self._previous = step
+        self._step = {}
+        self.batch, self.waves = (), ()
+        self.phase = Phase.OUTPUT if self.output is not None else Phase.MODEL
+
+    # ---- helpers ----
+
+    def _open(self, call_id: str) -> OpenCall:
+        call = self.open.get(call_id)
+        if call is None:
+            raise IllegalEntry(f"call {call_id!r} is not open: it is unknown or has its answer")
+        return call
+
+    def _spend(self, usage: Usage, cost_usd: float | None) -> None:
+        self.usage = self.usage + usage
+        self.cost_usd += cost_usd or 0.0
+
+    @property
+    def in_flight(self) -> tuple[str, ...]:
+        """The calls that have started and have no answer, in call order."""
+        return tuple(call_id for call_id, call in self.open.items() if call.started)
+
+    @property
+    def next_wave(self) -> tuple[tuple[str, ...], ...]:
+        """The lanes of the first wave that still has open calls; refused and output calls are lanes of their own.
+
+        Refused calls come first (they are answered at once), calls that carry the output last.
+        """
+        refused = [c.call.id for c in self.open.values() if c.planned is not None and c.planned.refusal is not None]
+        if refused:
+            return tuple((call_id,) for call_id in refused)
+        for wave in self.waves:
+            ids = [tuple(i for k in lane if (i := self.batch[k]) in self.open) for lane in wave]
+            lanes = tuple(lane for lane in ids if lane)
+            if lanes:
+                return lanes
+        return tuple((call_id,) for call_id in self.open)
+
+
+def fold(entries: Iterable[Entry]) -> State:
+    """The state after these entries.
+
+    Raises:
+        IllegalEntry: An entry does not fit; says which.
+    """
+    state = State()
+    for number, entry in enumerate(entries):
+        try:
+            state.apply(entry)
+        except IllegalEntry as fault:
+            raise IllegalEntry(f"entry {number}: {fault}") from None
+    return state
+
+
+def _same(one: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
+    """Whether two steps made the same calls with the same results; arguments are compared as JSON."""
+    if len(one) != len(other):
+        return False
+    return all(
+        a[0] == b[0] and a[2] == b[2] and (a[1] == b[1] or _json(a[1]) == _json(b[1]))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
