@@ -1,0 +1,204 @@
+"""A JSON Schema as tools need it: plain and self-contained.
+
+`clean` takes what pydantic or a user wrote and gives a schema that means the same and that servers understand:
+
+* Titles go: pydantic's repeat the name that stands next to them. A title that a user gave to a parameter without a
+  description becomes its description. A property NAMED "title" is no title.
+* References are written out where they stand. Only recursion keeps its `$defs`, and so does a schema that would grow
+  beyond `_MAX_NODES` when written out. The root is never a reference.
+* `discriminator` (of OpenAPI) goes, for its mapping points into `$defs`; the `const` of each branch says the same.
+
+Wherever a schema is walked, data stays data: the values of `default`, `const`, `enum` and `examples` are never touched.
+The rewriting for a wire is in `schema_wires.py`, its inverse in `schema_inverse.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+Schema: TypeAlias = Any
+"""A mapping of keywords, or True (anything) or False (nothing)."""
+
+ONE = frozenset(
+    {
+        "additionalItems",
+        "additionalProperties",
+        "contains",
+        "contentSchema",
+        "else",
+        "if",
+        "items",
+        "not",
+        "propertyNames",
+        "then",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+    }
+)
+"""Keywords whose value is a schema (or, for `items` before 2020, a list of them)."""
+
+MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+"""Keywords whose value is a list of schemas."""
+
+NAMED = frozenset({"dependentSchemas", "patternProperties", "properties"})
+"""Keywords whose value maps names to schemas."""
+
+ANNOTATIONS = frozenset({"default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"})
+"""Keywords that say something and refuse nothing."""
+
+_DROPPED = frozenset({"$defs", "$schema", "definitions", "discriminator", "title"})
+_MAX_NODES = 2000
+
+
+def clean(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema, plain and self-contained; what it accepts is the same. Idempotent.
+
+    An object always has `properties`, be they none.
+
+    Args:
+        schema: JSON Schema, as pydantic or a user wrote it. It is not changed.
+    """
+    return _Cleaner(schema).clean()
+
+
+def resolve(root: Mapping[str, Any], ref: Any) -> Schema | None:
+    """The schema that a local reference (`#`, `#/$defs/Node`) points to; None when there is none."""
+    if not isinstance(ref, str) or not ref.startswith("#"):
+        return None
+    node: Any = root
+    for part in ref[1:].split("/")[1:]:
+        key = unquote(part).replace("~1", "/").replace("~0", "~")
+        if isinstance(node, Mapping) and key in node:
+            node = node[key]
+        elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+            node = node[int(key)]
+        else:
+            return None
+    return node if isinstance(node, Mapping | bool) and (ref == "#" or ref.startswith("#/")) else None
+
+
+def merge(target: Schema, siblings: Mapping[str, Any]) -> dict[str, Any]:
+    """Both schemas at once; the annotations of `siblings` win."""
+    if target is True:
+        return dict(siblings)
+    if target is False:
+        target = {"not": {}}
+    if any(key in target and key not in ANNOTATIONS and target[key] != value for key, value in siblings.items()):
+        return {**siblings, "allOf": [*siblings.get("allOf", ()), target]}
+    return {**target, **siblings}
+
+
+def subschemas(schema: Mapping[str, Any]) -> Iterator[Schema]:
+    """The schemas directly inside this one, definitions left out."""
+    for key, value in schema.items():
+        if key in ONE and isinstance(value, Mapping):
+            yield value
+        elif (key in MANY or key in ONE) and isinstance(value, list):
+            yield from value
+        elif key in NAMED and isinstance(value, Mapping):
+            yield from value.values()
+
+
+class _Cleaner:
+    """Writes one schema anew."""
+
+    __slots__ = ("_definitions", "_nodes", "_recursive", "_root")
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._definitions: dict[str, str] = {}  # reference -> name in the new $defs
+        self._recursive: dict[str, bool] = {}
+        self._nodes = 0
+
+    def clean(self) -> dict[str, Any]:
+        out = self._schema(self._without_root_reference())
+        if out.get("type") == "object":
+            out.setdefault("properties", {})
+        written: dict[str, Any] = {}
+        while len(written) < len(self._definitions):
+            ref, name = list(self._definitions.items())[len(written)]
+            written[name] = self._schema(resolve(self._root, ref))
+        return {**out, "$defs": written} if written else out
+
+    def _without_root_reference(self) -> Mapping[str, Any]:
+        root, seen = self._root, ["#"]
+        while (target := resolve(self._root, root.get("$ref"))) is not None and root["$ref"] not in seen:
+            seen.append(root["$ref"])
+            root = merge(target, {key: value for key, value in root.items() if key != "$ref"})
+        return root
+
+    def _schema(self, node: Schema, name: str = "") -> Any:
+        """The node, cleaned; `name` is that of the property which it describes."""
+        if not isinstance(node, Mapping):
+            return node
+        if "$ref" in node:
+            return self._reference(node)
+        self._nodes += 1
+        out: dict[str, Any] = {}
+        for key, value in node.items():
+            if key in NAMED and isinstance(value, Mapping):
+                out[key] = {each: self._schema(child, each) for each, child in value.items()}
+            elif (key in MANY or key in ONE) and isinstance(value, list):
+                out[key] = [self._schema(child) for child in value]
+            elif key in ONE:
+                out[key] = self._schema(value)
+            elif key not in _DROPPED:
+                out[key] = value
+        if name and "description" not in out and _is_telling(node, name):
+            out["description"] = node["title"]
+        if len(out.get("allOf", ())) == 1:
+            return merge(out.pop("allOf")[0], out)
+        return out
+
+    def _reference(self, node: Mapping[str, Any]) -> Any:
+        ref = node["$ref"]
+        siblings = self._schema({key: value for key, value in node.items() if key != "$ref"})
+        target = resolve(self._root, ref)
+        if target is None:
+            return {"$ref": ref, **siblings}
+        if self._nodes < _MAX_NODES and not self._is_recursive(ref):
+            return merge(self._schema(target), siblings) if siblings else self._schema(target)
+        return {"$ref": self._kept(ref), **siblings}
+
+    def _is_recursive(self, ref: str) -> bool:
+        """Whether what `ref` points to leads back to it."""
+        if ref not in self._recursive:
+            seen: set[str] = set()
+            queue: list[Any] = [resolve(self._root, ref)]
+            while queue:
+                node = queue.pop()
+                if not isinstance(node, Mapping):
+                    continue
+                queue.extend(subschemas(node))
+                if isinstance(inner := node.get("$ref"), str) and inner not in seen:
+                    seen.add(inner)
+                    queue.append(resolve(self._root, inner))
+            self._recursive[ref] = ref in seen
+        return self._recursive[ref]
+
+    def _kept(self, ref: str) -> str:
+        """A reference to the same schema in the new `$defs`."""
+        if ref == "#":
+            return ref
+        if ref not in self._definitions:
+            wanted = unquote(ref.rpartition("/")[2]).replace("~1", "_").replace("~0", "_") or "schema"
+            taken, name, count = set(self._definitions.values()), wanted, 1
+            while name in taken:
+                count += 1
+                name = f"{wanted}_{count}"
+            self._definitions[ref] = name
+        return f"#/$defs/{self._definitions[ref]}"
+
+
+def _is_telling(node: Mapping[str, Any], name: str) -> bool:
+    """Whether a parameter's title says more than its name, or the name of its class, does."""
+    title = node.get("title")
+    if not isinstance(title, str) or "properties" in node or "enum" in node:
+        return False
+    return _letters(title) != _letters(name)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()
