@@ -134,7 +134,7 @@ def next_action(state: State, limits: Limits, now: float) -> Action:
             return _models_turn(state, limits, now)
         case Phase.PLAN:
             last = _last_request(state, limits, state.steps)
-            room = 0 if last or _expired(limits, now) else _room(state, limits)
+            room = 0 if last or _spent(state, limits, now) else _room(state, limits)
             return Plan(room=room, last=last)
         case Phase.APPROVAL:
             return AskApproval(calls=tuple(i for i, call in state.open.items() if call.undecided))
@@ -143,7 +143,9 @@ def next_action(state: State, limits: Limits, now: float) -> Action:
                 return Recover(calls=state.in_flight)
             return RunTools(lanes=state.next_wave, expired=_expired(limits, now))
         case Phase.OUTPUT:
-            reason = state.last or _last_request(state, limits, state.steps) or "finished"
+            # a batch carries what ended the budget; for a text, nothing has changed since it was asked for
+            last = state.last if state.output is not None else _last_request(state, limits, state.steps)
+            reason = last or "finished"
             may_correct = state.refusals < limits.corrections and reason == "finished"
             return CheckOutput(reason=reason, may_correct=may_correct)
         case unknown:
@@ -155,7 +157,7 @@ def _models_turn(state: State, limits: Limits, now: float) -> Action:
     if spent:
         return Finish(reason=spent)
     at = limits.summarise_at_tokens
-    if at is not None and (state.context_failed or state.input_tokens >= at):
+    if at is not None and not state.summarised and (state.context_failed or state.input_tokens >= at):
         return Summarise()
     if limits.repeats is not None and state.same_steps >= limits.repeats and not state.noted:
         return CallModel(step=state.steps + 1, note=REPEAT_NOTE.format(count=state.same_steps))
@@ -172,6 +174,8 @@ def _spent(state: State, limits: Limits, now: float) -> StopReason | None:
         return "cost_usd"
     if _expired(limits, now):
         return "deadline_s"
+    if state.refusals > limits.corrections:
+        return "output"
     return None
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from agentkit.core.chat_format import to_openai
-from agentkit.core.entries import Entry, StopReason, User
-from agentkit.core.messages import Assistant, JSONValue, Message, ToolCall, Usage
+from agentkit.core.entries import Entry, StopReason
+from agentkit.core.messages import Assistant, JSONValue, Message, ToolCall, Usage, User
 from agentkit.core.view import view
 from agentkit.errors import RunStopped
 

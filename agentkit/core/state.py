@@ -16,10 +16,10 @@ The state holds the open calls and counters, never the entries: one step costs t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from agentkit.core.entries import (
     Decision,
@@ -33,7 +33,6 @@ from agentkit.core.entries import (
     StopReason,
     Summary,
     ToolStarted,
-    Waves,
 )
 from agentkit.core.messages import NO_USAGE, Assistant, System, ToolCall, ToolResult, Usage, User
 
@@ -76,8 +75,12 @@ class OpenCall:
     @property
     def undecided(self) -> bool:
         """Whether a human still has to decide."""
-        return self.planned is not None and self.planned.needs_approval and self.decision is None
+        planned = self.planned
+        return planned is not None and planned.needs_approval and planned.refusal is None and self.decision is None
 
+
+Lanes: TypeAlias = tuple[tuple[str, ...], ...]
+"""Ids of calls: the lanes at once, the calls of a lane in order."""
 
 Answer: TypeAlias = tuple[str, str, str]
 """Name, arguments and result of one call: what makes two steps "the same"."""
@@ -89,7 +92,7 @@ class State:
     Attributes:
         phase: What the transcript waits for.
         open: The calls without an answer, by id, in call order.
-        waves: The plan of the open batch (indices into `batch`).
+        waves: The waves of the open batch, with ids in the place of indices.
         batch: The ids of the calls of the last answer, in call order.
         ended: Why the last turn ended; None while a turn is open.
         steps: Whole answers in this turn.
@@ -97,10 +100,11 @@ class State:
         calls_by_tool: The same, by tool name.
         usage: Tokens of this turn, those of tools included.
         cost_usd: Known US dollars of this turn.
-        cost_known: Whether every answer of this turn had a price.
+        cost_known: Whether `cost_usd` is all of it: no answer of this turn, and nothing else that spent, lacks a price.
         input_tokens: Input tokens of the last answer: how long the conversation is.
         refusals: Answers of this turn that were refused as output.
         context_failed: The last thing that happened is that the conversation did not fit.
+        summarised: Nothing but a summary has come since the last answer.
         same_steps: How many steps in a row had the same calls and results.
         noted: The model was told that it repeats itself.
         last: The limit that ended the budget, once the batch after the last request is planned.
@@ -110,7 +114,7 @@ class State:
 
     __slots__ = (
         "_ids",
-        "_planned_output",
+        "_output_invalid",
         "_previous",
         "_step",
         "batch",
@@ -129,6 +133,7 @@ class State:
         "refusals",
         "same_steps",
         "steps",
+        "summarised",
         "tool_calls",
         "usage",
         "waves",
@@ -137,26 +142,28 @@ class State:
     def __init__(self) -> None:
         self.phase = Phase.REST
         self.ended: StopReason | None = None
+        self.input_tokens = 0
+        self.context_failed = False
         self._ids: set[str] = set()
         self._new_turn()
 
     def _new_turn(self) -> None:
         self.open: dict[str, OpenCall] = {}
         self.batch: tuple[str, ...] = ()
-        self.waves: Waves = ()
+        self.waves: tuple[Lanes, ...] = ()
         self.steps = 0
         self.tool_calls = 0
         self.calls_by_tool: dict[str, int] = {}
         self.usage: Usage = NO_USAGE
         self.cost_usd = 0.0
         self.cost_known = True
-        self.input_tokens = 0
         self.refusals = 0
-        self.context_failed = False
+        self.summarised = False
         self.same_steps = 0
         self.noted = False
         self.last: StopReason | None = None
         self.batch_failed = False
+        self._output_invalid = False
         self.output: str | None = None
         self._step: dict[str, Answer] = {}
         self._previous: tuple[Answer, ...] = ()
@@ -169,52 +176,29 @@ class State:
         """
         if entry.kind not in MOVES[self.phase]:
             raise IllegalEntry(f"{entry.kind!r} cannot follow here: the transcript waits for {self.phase.value!r}")
-        match entry:
-            case ToolResult():
-                self._result(entry)
-            case ToolStarted():
-                self._started(entry)
-            case Assistant():
-                self._assistant(entry)
-            case Planned():
-                self._plan(entry)
-            case User():
-                self._new_turn()
-                self.ended = None
-                self.phase = Phase.MODEL
-            case Ended():
-                self.ended = entry.reason
-                self.phase = Phase.REST
-            case Decision():
-                self._decision(entry)
-            case OutputRefused():
-                self.refusals += 1
-                self.output = None
-                self.phase = Phase.MODEL
-            case Note():
-                self.noted = True
-            case Summary():
-                self._spend(entry.usage, entry.cost_usd)
-                self.context_failed = False
-                self.input_tokens = 0
-            case ModelFailed():
-                self.context_failed = entry.error == "ContextTooLong"
-            case System():
-                pass
+        self._RULES[entry.kind](self, entry)
 
-    # ---- the rule of each entry ----
+    # ---- the rule of each entry: first what must hold, then what changes ----
+
+    def _system(self, entry: System) -> None:
+        """Instructions change nothing."""
+
+    def _user(self, _: User) -> None:
+        self._new_turn()
+        self.ended = None
+        self.phase = Phase.MODEL
 
     def _assistant(self, entry: Assistant) -> None:
         ids = tuple(call.id for call in entry.tool_calls)
-        if entry.aborted:
-            self._spend(entry.usage, entry.cost_usd)
-            return
-        if len(set(ids)) != len(ids) or not self._ids.isdisjoint(ids) or "" in ids:
+        if not entry.aborted and (len(set(ids)) != len(ids) or not self._ids.isdisjoint(ids) or "" in ids):
             raise IllegalEntry(f"each tool call needs an id of its own, got {ids}")
         self._spend(entry.usage, entry.cost_usd)
-        self.cost_known = self.cost_known and entry.cost_usd is not None
+        self.cost_known = self.cost_known and entry.cost_usd is not None  # an answer costs, also one without figures
+        if entry.aborted:
+            return
         self.input_tokens = entry.usage.input_tokens
         self.context_failed = False
+        self.summarised = False
         self.steps += 1
         if not ids:
             self.phase = Phase.OUTPUT
@@ -223,12 +207,16 @@ class State:
         self.batch = ids
         self.open = {call.id: OpenCall(call) for call in entry.tool_calls}
         self.batch_failed = False
+        self._output_invalid = False
         self._step = {}
         self.phase = Phase.PLAN
 
     def _plan(self, entry: Planned) -> None:
-        if tuple(planned.call_id for planned in entry.calls) != self.batch or len(self.open) != len(self.batch):
-            raise IllegalEntry("a plan names every call of the answer once, in its order, before any is answered")
+        ids = [planned.call_id for planned in entry.calls]
+        if ids != [*self.open]:
+            raise IllegalEntry("a plan names every open call of the answer once, in its order")
+        if any((planned.refusal is None) != (planned.outcome == "ok") for planned in entry.calls):
+            raise IllegalEntry("a planned call has a refusal if, and only if, its outcome is not 'ok'")
         runnable = [i for i, planned in enumerate(entry.calls) if planned.refusal is None and not planned.is_output]
         if sorted(i for wave in entry.waves for lane in wave for i in lane) != runnable:
             raise IllegalEntry("the waves of a plan hold each call that runs exactly once")
@@ -238,7 +226,7 @@ class State:
             name = entry.calls[i].name
             self.calls_by_tool[name] = self.calls_by_tool.get(name, 0) + 1
         self.tool_calls += len(runnable)
-        self.waves = entry.waves
+        self.waves = tuple(tuple(tuple(ids[i] for i in lane) for lane in wave) for wave in entry.waves)
         self.last = entry.last
         undecided = any(call.undecided for call in self.open.values())
         self.phase = Phase.APPROVAL if undecided else Phase.TOOLS
@@ -249,6 +237,8 @@ class State:
             raise IllegalEntry(f"call {entry.call_id!r} does not wait for a decision")
         if (entry.arguments is not None) != (entry.verdict == "edit"):
             raise IllegalEntry("a decision carries arguments if, and only if, it edits them")
+        if entry.arguments is not None and not isinstance(_json(entry.arguments), dict):
+            raise IllegalEntry("edited arguments are the text of a JSON object")
         call.decision = entry
         if entry.arguments is not None:
             call.planned = replace(call.planned, arguments=entry.arguments)
@@ -269,14 +259,15 @@ class State:
     def _result(self, entry: ToolResult) -> None:
         call = self._open(entry.call_id)
         if call.planned is not None and call.planned.is_output:
-            if not entry.is_error:
+            if entry.outcome == "ok":
                 self.output = call.planned.arguments
+            elif entry.outcome == "invalid":
+                self._output_invalid = True
         elif entry.is_error:
             self.batch_failed = True
         del self.open[entry.call_id]
-        if entry.usage is not None:
-            self.usage = self.usage + entry.usage
-        self.cost_usd += entry.cost_usd or 0.0
+        if entry.usage is not None or entry.cost_usd is not None:
+            self._spend(entry.usage or NO_USAGE, entry.cost_usd)
         arguments = call.planned.arguments if call.planned is not None else call.call.arguments
         self._step[entry.call_id] = (entry.name, arguments, entry.content)
         if self.open:
@@ -292,9 +283,54 @@ class State:
         self._previous = step
         self._step = {}
         self.batch, self.waves = (), ()
+        if self._output_invalid and self.output is None:
+            self.refusals += 1
         self.phase = Phase.OUTPUT if self.output is not None else Phase.MODEL
 
+    def _model_failed(self, entry: ModelFailed) -> None:
+        self.context_failed = entry.error == "ContextTooLong"
+
+    def _output_refused(self, _: OutputRefused) -> None:
+        self.refusals += 1
+        self.output = None
+        self.same_steps, self._previous = 0, ()
+        self.phase = Phase.MODEL
+
+    def _note(self, _: Note) -> None:
+        self.noted = True
+
+    def _summary(self, entry: Summary) -> None:
+        if entry.covers < 0:
+            raise IllegalEntry("a summary covers a number of messages, or 0 when there was nothing to cover")
+        self._spend(entry.usage, entry.cost_usd)
+        self.context_failed = False
+        self.summarised = True
+        self.input_tokens = 0
+
+    def _ended(self, entry: Ended) -> None:
+        self.ended = entry.reason
+        self.phase = Phase.REST
+
+    _RULES: ClassVar[dict[str, Callable[[Any, Any], None]]] = {
+        "system": _system,
+        "user": _user,
+        "assistant": _assistant,
+        "planned": _plan,
+        "decision": _decision,
+        "tool_started": _started,
+        "tool_result": _result,
+        "model_failed": _model_failed,
+        "output_refused": _output_refused,
+        "note": _note,
+        "summary": _summary,
+        "ended": _ended,
+    }
+
     # ---- helpers ----
+
+    def knows(self, call_id: str) -> bool:
+        """Whether a call of the transcript has this id."""
+        return call_id in self._ids
 
     def _open(self, call_id: str) -> OpenCall:
         call = self.open.get(call_id)
@@ -305,6 +341,7 @@ class State:
     def _spend(self, usage: Usage, cost_usd: float | None) -> None:
         self.usage = self.usage + usage
         self.cost_usd += cost_usd or 0.0
+        self.cost_known = self.cost_known and (cost_usd is not None or usage == NO_USAGE)
 
     @property
     def in_flight(self) -> tuple[str, ...]:
@@ -312,7 +349,7 @@ class State:
         return tuple(call_id for call_id, call in self.open.items() if call.started)
 
     @property
-    def next_wave(self) -> tuple[tuple[str, ...], ...]:
+    def next_wave(self) -> Lanes:
         """The lanes of the first wave that still has open calls; refused and output calls are lanes of their own.
 
         Refused calls come first (they are answered at once), calls that carry the output last.
@@ -321,10 +358,9 @@ class State:
         if refused:
             return tuple((call_id,) for call_id in refused)
         for wave in self.waves:
-            ids = [tuple(i for k in lane if (i := self.batch[k]) in self.open) for lane in wave]
-            lanes = tuple(lane for lane in ids if lane)
-            if lanes:
-                return lanes
+            lanes = (tuple(call_id for call_id in lane if call_id in self.open) for lane in wave)
+            if left := tuple(lane for lane in lanes if lane):
+                return left
         return tuple((call_id,) for call_id in self.open)
 
 
