@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from reprlib import repr as short
 from typing import Any
-from uuid import uuid4
 
 from agentkit.core.entries import Ended, Entry
 from agentkit.core.messages import Assistant, JSONValue, Message, System, ToolCall, ToolResult, User
@@ -37,7 +37,8 @@ def from_openai(messages: Iterable[Mapping[str, Any]]) -> list[Entry]:
     """The entries of a conversation given as chat-completions dicts.
 
     What other programs leave behind is mended, the same way each time: a call without a result is answered as
-    interrupted, a result without a call is left out, repeated ids are made unique.
+    interrupted, a result without a call is left out, a result without an id answers the first open call, and missing
+    or repeated ids are made unique.
 
     Raises:
         ValueError: A message has no role that a conversation has, or no content that can be read.
@@ -45,8 +46,11 @@ def from_openai(messages: Iterable[Mapping[str, Any]]) -> list[Entry]:
     reader = _Reader()
     for number, message in enumerate(messages):
         if not isinstance(message, Mapping):
-            raise ValueError(f"message {number}: expected a dict with 'role' and 'content', got {message!r:.80}")  # noqa: TRY004
-        reader.read(number, message)
+            raise ValueError(f"message {number}: expected a dict with 'role' and 'content', got {short(message)}")
+        try:
+            reader.read(message)
+        except ValueError as fault:
+            raise ValueError(f"message {number}: {fault}") from None
     reader.close_batch()
     reader.end_turn()
     return reader.entries
@@ -57,83 +61,114 @@ class _Reader:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self._open: dict[str, ToolCall] = {}
+        self._open: list[ToolCall] = []
         self._in_turn = False
-        self._seen: set[str] = set()
+        self._ids: set[str] = set()
 
-    def read(self, number: int, message: Mapping[str, Any]) -> None:
-        role = message.get("role")
-        if role == "tool":
-            self._result(message)
-            return
-        self.close_batch()
+    def read(self, message: Mapping[str, Any]) -> None:
+        """Take the next message."""
+        role, content = message.get("role"), message.get("content")
+        if role not in ("tool", "function"):
+            self.close_batch()
         match role:
             case "system" | "developer":
                 self.end_turn()
-                self.entries.append(System(content=_text(message.get("content"), number)))
+                self.entries.append(System(content=_text(content)))
             case "user":
                 self.end_turn()
-                self._user(message.get("content"), number)
+                self._begin_turn(tuple(map(_part, content)) if isinstance(content, list | tuple) else _text(content))
             case "assistant":
-                self._assistant(message, number)
+                self._assistant(message, _text(content))
+            case "tool" | "function":
+                self._result(message.get("tool_call_id"), _text(content))
             case _:
-                raise ValueError(f"message {number}: unknown role {role!r}; use system, user, assistant or tool")
+                raise ValueError(f"unknown role {short(role)}; use system, user, assistant or tool")
 
-    def _user(self, content: Any, number: int) -> None:
-        parts = isinstance(content, Sequence) and not isinstance(content, str)
-        self.entries.append(User(content=tuple(dict(p) for p in content) if parts else _text(content, number)))
+    def _begin_turn(self, content: str | tuple[Mapping[str, Any], ...]) -> None:
+        self.entries.append(User(content=content))
         self._in_turn = True
 
-    def _assistant(self, message: Mapping[str, Any], number: int) -> None:
+    def _assistant(self, message: Mapping[str, Any], text: str) -> None:
         if not self._in_turn:  # a conversation may begin with a greeting, or go on after an answer
-            self.entries.append(User(content=""))  # opens the turn; the view does not show it
-            self._in_turn = True
-        calls = tuple(self._call(item) for item in message.get("tool_calls") or () if item)
-        self._open = {call.provider_id or call.id: call for call in calls}
-        reason = "tool_calls" if calls else "stop"
-        text = _text(message.get("content"), number)
-        self.entries.append(Assistant(content=text, tool_calls=calls, finish_reason=reason))
+            self._begin_turn("")  # the view does not show it
+        items = message.get("tool_calls") or message.get("function_call")
+        items = [items] if isinstance(items, Mapping) else items if isinstance(items, list | tuple) else []
+        calls = tuple(self._call(item) for item in items if isinstance(item, Mapping) and item)
+        self._open = list(calls)
+        self.entries.append(Assistant(content=text, tool_calls=calls, finish_reason="tool_calls" if calls else "stop"))
         if not calls:
             self.end_turn()
 
     def _call(self, item: Mapping[str, Any]) -> ToolCall:
-        function = item.get("function") or item
-        arguments = function.get("arguments")
-        if not isinstance(arguments, str):
-            arguments = json.dumps(arguments if isinstance(arguments, Mapping) else {}, ensure_ascii=False)
-        given = item.get("id")
-        call_id = given if isinstance(given, str) and given and given not in self._seen else uuid4().hex
-        self._seen.add(call_id)
-        provider_id = given if isinstance(given, str) else None
-        return ToolCall(id=call_id, name=str(function.get("name", "")), arguments=arguments, provider_id=provider_id)
+        function = item.get("function")
+        function = function if isinstance(function, Mapping) else item
+        name, given = function.get("name"), item.get("id")
+        given = given if isinstance(given, str) else None
+        return ToolCall(
+            id=self._own_id(given),
+            name=name if isinstance(name, str) else "",
+            arguments=_arguments(function.get("arguments")),
+            provider_id=given,
+        )
 
-    def _result(self, message: Mapping[str, Any]) -> None:
-        given = message.get("tool_call_id")
-        call = self._open.pop(given, None) if isinstance(given, str) else None
-        if call is not None:
-            text = _text(message.get("content"), 0)
-            self.entries.append(ToolResult(call_id=call.id, name=call.name, content=text))
+    def _own_id(self, given: str | None) -> str:
+        own, number = given, len(self._ids)
+        while not own or own in self._ids:
+            number += 1
+            own = f"{given or 'call'}_{number}"
+        self._ids.add(own)
+        return own
+
+    def _result(self, given: Any, text: str) -> None:
+        for call in self._open:
+            if given is None or call.provider_id == given:
+                self._open.remove(call)
+                self.entries.append(ToolResult(call_id=call.id, name=call.name, content=text))
+                return
 
     def close_batch(self) -> None:
-        for call in self._open.values():
+        """Answer the calls that have no result."""
+        for call in self._open:
             result = ToolResult(call_id=call.id, name=call.name, content=INTERRUPTED, outcome="interrupted")
             self.entries.append(result)
-        self._open = {}
+        self._open = []
 
     def end_turn(self) -> None:
+        """End the turn, if one is open."""
         if self._in_turn:
-            answered = isinstance(self.entries[-1], Assistant) and not self.entries[-1].tool_calls
+            last = self.entries[-1]
+            answered = isinstance(last, Assistant) and not last.tool_calls
             self.entries.append(Ended(reason="finished" if answered else "closed"))
             self._in_turn = False
 
 
-def _text(content: Any, number: int) -> str:
+def _text(content: Any) -> str:
     match content:
         case None:
             return ""
         case str():
             return content
         case list() | tuple():
-            return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+            texts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+            return "".join(text for text in texts if isinstance(text, str))
         case _:
-            raise ValueError(f"message {number}: content must be text or a list of parts, got {type(content).__name__}")
+            raise ValueError(f"content must be text or a list of parts, got {type(content).__name__}")
+
+
+def _part(part: Any) -> Mapping[str, Any]:
+    match part:
+        case Mapping():
+            return dict(part)
+        case str():
+            return {"type": "text", "text": part}
+        case _:
+            raise ValueError(f"a content part must be a dict or text, got {type(part).__name__}")
+
+
+def _arguments(given: Any) -> str:
+    if isinstance(given, str):
+        return given
+    try:
+        return json.dumps(given if isinstance(given, Mapping) else {}, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise ValueError(f"the arguments of a call must be JSON: {fault}") from None

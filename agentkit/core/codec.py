@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
+from reprlib import repr as short
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from agentkit.core.entries import Entry
@@ -37,16 +38,17 @@ def decode(data: Mapping[str, Any]) -> Entry:
         raise ValueError(f"an entry is a JSON object, got {type(data).__name__}")
     version, kind = data.get("v"), data.get("kind")
     if version != VERSION:
-        raise ValueError(f"entry of schema version {version!r}; this agentkit reads version {VERSION}")
+        raise ValueError(f"entry of schema version {short(version)}; this agentkit reads version {VERSION}")
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError(f"unknown kind of entry: {kind!r}")
+        raise ValueError(f"unknown kind of entry: {short(kind)}")
     entry: Entry = _decoder(_KINDS[kind])(data, kind)
     return entry
 
 
 def _encode_fields(value: Any) -> dict[str, JSONValue]:
     out = {}
-    for f in _fields(type(value)):
+    cls: Any = type(value)
+    for f in _fields(cls):
         item = getattr(value, f.name)
         if f.default is not MISSING and item == f.default:
             continue
@@ -67,7 +69,7 @@ def _encode(value: Any) -> JSONValue:
 
 
 @cache
-def _fields(cls: type) -> tuple[Field[Any], ...]:
+def _fields(cls: Any) -> tuple[Field[Any], ...]:
     return fields(cls)
 
 
@@ -121,7 +123,7 @@ def _plain(kinds: tuple[type, ...], name: str) -> Decoder:
 def _one_of(choices: tuple[Any, ...]) -> Decoder:
     def read(value: Any, where: str) -> Any:
         if value not in choices:
-            raise ValueError(f"{where}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+            raise ValueError(f"{where}: expected one of {', '.join(map(repr, choices))}, got {short(value)}")
         return value
 
     return read

@@ -122,7 +122,7 @@ class Summary:
 
     Attributes:
         content: The summary.
-        covers: How many messages of the view it replaces, counted from the oldest.
+        covers: How many messages of the view it replaces, counted from the oldest; 0 if there was nothing to replace.
         usage: Tokens that making it took.
         cost_usd: US dollars that making it took; None when unknown.
     """

@@ -40,8 +40,14 @@ class Limits:
         for f in fields(self):
             value = getattr(self, f.name)
             low = least.get(f.name, 0)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < low):
-                raise UsageError(f"Limits({f.name}={value!r}): give a number of at least {low}, or None for no limit")
+            broken = f.name in ("cost_usd", "deadline_s")
+            number = isinstance(value, int | float if broken else int) and not isinstance(value, bool)
+            if number and value >= low:  # NaN is not
+                continue
+            if value is not None or f.name == "corrections":
+                what = f"a {'' if broken else 'whole '}number of at least {low}"
+                none = "" if f.name == "corrections" else ", or None for no limit"
+                raise UsageError(f"Limits({f.name}={value!r}): give {what}{none}")
 
 
 NO_LIMITS = Limits(steps=None, repeats=None)

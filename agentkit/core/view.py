@@ -3,7 +3,8 @@
 1. Results stand in call order right behind their calls, whatever order they came in; a batch shows when it is whole.
 2. A call shows its resolved name and its repaired arguments: what a server reads is always valid JSON.
 3. Aborted answers and empty user messages are not shown. Notes and refusals speak in the user's place.
-4. A summary takes the place of the messages it covers.
+4. A summary takes the place of the messages it covers; instructions among them stay, and a call that it covers takes
+   its results along.
 5. The projection only ever grows at its end (but for a summary): prompt caches depend on it.
 """
 
@@ -40,7 +41,7 @@ class Projection:
             case ToolResult():
                 self._results[entry.call_id] = entry
                 self._flush()
-            case Assistant(aborted=True) | User(content=""):
+            case Assistant(aborted=True) | User(content="" | ()):
                 pass
             case Assistant(tool_calls=()):
                 self.messages.append(entry)
@@ -56,9 +57,18 @@ class Projection:
             case Note(content=text) | OutputRefused(reason=text):
                 self.messages.append(User(content=text))
             case Summary():
-                self.messages[: entry.covers] = [User(content=SUMMARY_HEAD + entry.content)]
+                self._summarise(entry)
             case _:
                 pass
+
+    def _summarise(self, entry: Summary) -> None:
+        if entry.covers == 0:  # there was nothing to cover
+            return
+        end = min(entry.covers, len(self.messages))
+        while end < len(self.messages) and isinstance(self.messages[end], ToolResult):
+            end += 1
+        instructions = [message for message in self.messages[:end] if isinstance(message, System)]
+        self.messages[:end] = [*instructions, User(content=SUMMARY_HEAD + entry.content)]
 
     def _flush(self) -> None:
         batch = self._batch
