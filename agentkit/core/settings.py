@@ -51,13 +51,8 @@ class Settings:
         if other == NO_SETTINGS:
             return self
         merged = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name in merged:
-            value = getattr(other, name)
-            if name == "extra":
-                merged[name] = {**merged[name], **value}
-            elif value is not None:
-                merged[name] = value
-        return Settings(**merged)
+        given = {f.name: value for f in fields(self) if (value := getattr(other, f.name)) is not None}
+        return Settings(**{**merged, **given, "extra": {**self.extra, **other.extra}})
 
 
 NO_SETTINGS = Settings()

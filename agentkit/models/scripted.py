@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, TypeAlias
 from uuid import uuid4
 
-from agentkit.core.events import Emit, TextEvent, ToolCallEvent
+from agentkit.core.events import Delta, Emit, TextEvent, ToolCallEvent
 from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import UsageError
 from agentkit.models.model import Request
@@ -88,10 +89,9 @@ class Scripted:
 
 async def _play(answer: Assistant, emit: Emit) -> None:
     """Emit an answer the way a server streams it: word by word, then the calls."""
-    pieces = [TextEvent(word + " ") for word in answer.content.split(" ")] if answer.content else []
-    if pieces:
-        pieces[-1] = TextEvent(pieces[-1].text[:-1])
-    for delta in (*(p for p in pieces if p.text), *(ToolCallEvent(c) for c in answer.tool_calls)):
+    deltas: list[Delta] = [TextEvent(piece) for piece in re.findall(r"\S*\s*", answer.content) if piece]
+    deltas += [ToolCallEvent(call) for call in answer.tool_calls]
+    for delta in deltas:
         if (wait := emit(delta)) is not None:
             await wait
 
@@ -135,5 +135,3 @@ def _call(item: Any) -> ToolCall:
 
 def _text(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-
-

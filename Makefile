@@ -1,0 +1,25 @@
+.PHONY: check test lint types format bench docs
+
+check:            ## what CI runs
+	bash .ci/run
+
+test:             ## the tests
+	pytest
+
+lint:             ## the linters
+	ruff check .
+	ruff format --check .
+
+types:            ## both type checkers
+	mypy
+	pyright
+
+format:           ## write it the house's way
+	ruff check --fix .
+	ruff format .
+
+bench:            ## every benchmark, with its ratios
+	python -m tests.benchmarks
+
+docs:             ## pages that are generated
+	python docs/generate.py

@@ -1,0 +1,354 @@
+"""An agent: a model, tools and instructions. A value that never changes, so a thousand runs may use it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, cast, overload
+
+import anyio
+
+from agentkit.core.events import Event
+from agentkit.core.limits import Limits
+from agentkit.core.result import Result
+from agentkit.core.settings import NO_SETTINGS, Settings
+from agentkit.errors import ToolFailed, UsageError
+from agentkit.models.model import Model
+from agentkit.models.providers import default_model, resolve_model
+from agentkit.runtime.approval import decide
+from agentkit.runtime.going_on import History, Question, begin, entries_of
+from agentkit.runtime.loop import drive
+from agentkit.runtime.output import output_type
+from agentkit.runtime.run import Approver, Listener, Run, Task, View
+from agentkit.runtime.stream import EventStream
+from agentkit.runtime.sync import inside_run, run_sync, stream_sync
+from agentkit.stores.store import Store
+from agentkit.tooling.context import ToolContext
+from agentkit.tooling.output import ToolOutput
+from agentkit.tooling.tool import Tool, tool
+from agentkit.tooling.toolsets import collect
+
+Deps = TypeVar("Deps")
+Out = TypeVar("Out")
+Other = TypeVar("Other")
+
+Decisions = Mapping[str, Any]
+"""By call id: True, False, a reason to deny, or a dict of other arguments."""
+
+
+class RunOptions(TypedDict, total=False):
+    """What every way to run an agent takes.
+
+    Attributes:
+        deps: Handed to tools as `ToolContext.deps`.
+        settings: Wins over the agent's settings, field by field.
+        limits: Taken instead of the agent's limits.
+        session: The name under which the store keeps the run; the same call goes on after a crash.
+        history: A `Result` or a list of messages to go on from. Not together with `session`.
+    """
+
+    deps: Any
+    settings: Settings
+    limits: Limits
+    session: str
+    history: History
+
+
+class Agent(Generic[Deps, Out]):
+    """A model with tools.
+
+    Attributes:
+        model: The model; None until the first run when it is chosen from the environment.
+        tools: The tools by name.
+        name: A name for the agent when it is a tool itself.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_approve",
+        "_instructions",
+        "_limits",
+        "_on_tool_error",
+        "_output",
+        "_settings",
+        "_specs",
+        "_store",
+        "_summariser",
+        "_views",
+        "model",
+        "name",
+        "tools",
+    )
+
+    def __init__(  # noqa: PLR0913 - the parts of an agent
+        self,
+        model: Model | str | None = None,
+        tools: Iterable[Tool[..., Any] | Callable[..., Any]] = (),
+        instructions: str | Callable[[Deps], str] = "",
+        output: type[Out] | Any = str,
+        limits: Limits = Limits(),  # noqa: B008 - a frozen value
+        settings: Settings = NO_SETTINGS,
+        store: Store | None = None,
+        *,
+        name: str | None = None,
+        approve: Approver | None = None,
+        view: Iterable[View] = (),
+        summariser: Model | str | None = None,
+        on_tool_error: Literal["tell", "raise"] = "tell",
+    ) -> None:
+        """Put an agent together.
+
+        Args:
+            model: A `Model`, a string such as "openai:gpt-4o", or None to choose one from the environment.
+            tools: Tools and plain functions.
+            instructions: The system message, or a function of `deps` that gives it.
+            output: The type of the answer; any type that pydantic understands.
+            limits: The budget of one turn.
+            settings: Sampling and request settings.
+            store: Where sessions are kept.
+            name: A name for the agent when it is a tool itself.
+            approve: Decides about calls to tools that require approval; without it a run ends with `pending`.
+            view: Functions that narrow what the model is shown, applied in order.
+            summariser: The model that writes summaries; the agent's own by default.
+            on_tool_error: "tell" the model about an exception in a tool, or "raise" it and end the run.
+
+        Raises:
+            UsageError: Something does not fit; says what to change.
+        """
+        if on_tool_error not in ("tell", "raise"):
+            raise UsageError(f"on_tool_error is 'tell' or 'raise', got {on_tool_error!r}")
+        self.model: Model | None = resolve_model(model) if isinstance(model, str) else _checked(model)
+        self.tools = collect(tools)
+        self.name = name
+        self._specs = tuple(t.spec for t in self.tools.values())
+        self._instructions = instructions
+        self._output = output
+        self._limits = limits
+        self._settings = settings
+        self._store = store
+        self._approve = approve
+        self._views = tuple(view)
+        self._summariser = resolve_model(summariser) if isinstance(summariser, str) else summariser
+        self._on_tool_error = on_tool_error
+
+    def __repr__(self) -> str:
+        return f"Agent(model={self.model!r}, tools={list(self.tools)})"
+
+    # ---- ways to run ----
+
+    @overload
+    async def arun(
+        self, question: Question | None, *, output: None = None, **options: Unpack[RunOptions]
+    ) -> Result[Out]: ...
+    @overload
+    async def arun(
+        self, question: Question | None, *, output: type[Other], **options: Unpack[RunOptions]
+    ) -> Result[Other]: ...
+    @overload
+    async def arun(self, question: Question | None, *, output: Any, **options: Unpack[RunOptions]) -> Result[Any]: ...
+    async def arun(
+        self, question: Question | None, *, output: Any = None, **options: Unpack[RunOptions]
+    ) -> Result[Any]:
+        """Answer a question.
+
+        Args:
+            question: Text or content parts; None goes on with the history or the session as it stands.
+            output: The type of the answer, instead of the agent's.
+            **options: See `RunOptions`.
+
+        Raises:
+            AgentkitError: The run failed; `.result` is the run as far as it came.
+        """
+        return await self._run(question, output, options)
+
+    @overload
+    def run(self, question: Question | None, *, output: None = None, **options: Unpack[RunOptions]) -> Result[Out]: ...
+    @overload
+    def run(
+        self, question: Question | None, *, output: type[Other], **options: Unpack[RunOptions]
+    ) -> Result[Other]: ...
+    @overload
+    def run(self, question: Question | None, *, output: Any, **options: Unpack[RunOptions]) -> Result[Any]: ...
+    def run(self, question: Question | None, *, output: Any = None, **options: Unpack[RunOptions]) -> Result[Any]:
+        """Answer a question and wait for it; see `arun`. Works in scripts, notebooks and running loops."""
+        return run_sync(lambda: self._run(question, output, options), "arun")
+
+    def astream(
+        self, question: Question | None, *, output: Any = None, **options: Unpack[RunOptions]
+    ) -> EventStream[Any]:
+        """The events of a run: `async with agent.astream(...) as events: async for event in events`."""
+        return EventStream(lambda listener: self._run(question, output, options, listener=listener))
+
+    def stream(
+        self, question: Question | None, *, output: Any = None, **options: Unpack[RunOptions]
+    ) -> Iterator[Event]:
+        """The events of a run: `for event in agent.stream(...)`. Leaving the loop cancels the run."""
+        return stream_sync(lambda: self.astream(question, output=output, **options), "astream")
+
+    async def aresume(
+        self,
+        stopped: str | Result[Any],
+        decisions: Decisions | None = None,
+        *,
+        output: Any = None,
+        **options: Unpack[RunOptions],
+    ) -> Result[Any]:
+        """Go on without a question, from a session or a result.
+
+        Args:
+            stopped: The session, or the result of the run that stopped.
+            decisions: For calls that wait for approval, by call id: True, False, a reason to deny, or a dict of
+                other arguments.
+            output: The type of the answer, instead of the agent's.
+            **options: See `RunOptions`.
+        """
+        if isinstance(stopped, str):
+            options = {**options, "session": stopped}
+        elif stopped.session is not None and self._store is not None:
+            options = {**options, "session": stopped.session}
+        else:
+            options = {**options, "history": stopped}
+        return await self._run(None, output, options, decisions=decisions)
+
+    def resume(
+        self,
+        stopped: str | Result[Any],
+        decisions: Decisions | None = None,
+        *,
+        output: Any = None,
+        **options: Unpack[RunOptions],
+    ) -> Result[Any]:
+        """Go on without a question and wait for it; see `aresume`."""
+        return run_sync(lambda: self.aresume(stopped, decisions, output=output, **options), "aresume")
+
+    async def _run(
+        self,
+        question: Question | None,
+        output: Any,
+        options: RunOptions,
+        *,
+        listener: Listener | None = None,
+        decisions: Decisions | None = None,
+    ) -> Result[Any]:
+        agent = _overrides.get().get(self, self)
+        run = Run(agent._task(output, options), listener)  # noqa: SLF001 - the same class
+        session = options.get("session")
+        inside = inside_run.set(True)
+        try:
+            if session is None:
+                history = options.get("history")
+                run.restore(() if history is None else entries_of(history))
+                return await _go(run, question, decisions)
+            run.log = log = await agent._store_for_sessions().open(session)  # noqa: SLF001 - the same class
+            try:
+                run.restore(log.entries)
+                return await _go(run, question, decisions)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await log.close()
+        finally:
+            inside_run.reset(inside)
+
+    def _task(self, output: Any, options: RunOptions) -> Task:
+        if unknown := options.keys() - RunOptions.__annotations__.keys():
+            raise UsageError(f"unknown option {', '.join(sorted(unknown))}; a run takes output, {_OPTIONS}")
+        if options.get("session") is not None and options.get("history") is not None:
+            raise UsageError("give session= or history=, not both: a session keeps its own history")
+        model = self.model or default_model()
+        deps = options.get("deps")
+        kind = output_type(self._output if output is None else output, model)
+        text = self._instructions if isinstance(self._instructions, str) else self._instructions(cast("Deps", deps))
+        return Task(
+            model=model,
+            tools=self.tools,
+            specs=self._specs,
+            instructions="\n\n".join(part for part in (text, kind.instructions) if part),
+            output=kind,
+            limits=options.get("limits") or self._limits,
+            settings=self._settings | (options.get("settings") or NO_SETTINGS),
+            deps=deps,
+            views=self._views,
+            approve=self._approve,
+            summariser=self._summariser,
+            raise_tool_errors=self._on_tool_error == "raise",
+            session=options.get("session"),
+        )
+
+    def _store_for_sessions(self) -> Store:
+        if self._store is None:
+            raise UsageError("session= needs a store: Agent(..., store=agentkit.stores.SQLite('runs.db'))")
+        return self._store
+
+    # ---- other uses ----
+
+    def as_tool(self, name: str | None = None, description: str | None = None, **policy: Any) -> Tool[[str], Any]:
+        """The agent as a tool of another agent: a question in, the answer out.
+
+        It works on the rest of its caller's budget, and what it spends is counted there. Its events are progress of
+        the call.
+
+        Args:
+            name: The tool's name; the agent's name by default.
+            description: What the agent is good for, for the model that calls it.
+            **policy: As for `tool`.
+        """
+        chosen = name or self.name
+        if not chosen:
+            raise UsageError("an agent that is a tool needs a name: agent.as_tool(name='researcher')")
+
+        async def ask(question: str, context: ToolContext[Any]) -> ToolOutput:
+            parent: Run | None = context.run
+            options: RunOptions = {"deps": context.deps}
+            if parent is not None:
+                options["limits"] = parent.rest_of(self._limits)
+            listener = context.progress if parent is not None and parent.listener is not None else None
+            result = await self._run(question, None, options, listener=listener)
+            if not result.has_output:
+                raise ToolFailed(f"{chosen} gave no answer (stopped: {result.stop_reason}). {result.text}".strip())
+            return ToolOutput(content=str(result), usage=result.usage, cost_usd=result.cost_usd)
+
+        text = description or f"Ask {chosen}, who answers on their own."
+        return tool(name=chosen, description=text, **policy)(ask)  # type: ignore[no-any-return]  # built from parts
+
+    @contextmanager
+    def override(
+        self,
+        *,
+        model: Model | str | None = None,
+        tools: Iterable[Tool[..., Any] | Callable[..., Any]] | None = None,
+    ) -> Iterator[Agent[Deps, Out]]:
+        """Within the `with` block this agent runs with another model or other tools: for tests."""
+        changed = object.__new__(type(self))
+        for slot in self.__slots__[1:]:
+            setattr(changed, slot, getattr(self, slot))
+        if model is not None:
+            changed.model = resolve_model(model) if isinstance(model, str) else _checked(model)
+        if tools is not None:
+            changed.tools = collect(tools)
+            changed._specs = tuple(t.spec for t in changed.tools.values())
+        before = _overrides.set({**_overrides.get(), self: changed})
+        try:
+            yield changed
+        finally:
+            _overrides.reset(before)
+
+
+_OPTIONS = ", ".join(RunOptions.__annotations__)
+_overrides: ContextVar[Mapping[Any, Any]] = ContextVar("agentkit_overrides", default={})  # noqa: B039 - never changed
+
+
+async def _go(run: Run, question: Question | None, decisions: Decisions | None) -> Result[Any]:
+    if decisions:
+        await decide(run, decisions)
+    await begin(run, question)
+    return await drive(run)
+
+
+def _checked(model: Any) -> Model | None:
+    if model is None or callable(getattr(model, "call", None)):
+        return cast("Model | None", model)
+    raise UsageError(
+        f"model={model!r} is no model: give a string such as 'openai:gpt-4o', or an object with "
+        "`async def call(self, request, emit=None)`"
+    )

@@ -1,0 +1,259 @@
+"""One run: its task, its transcript, and the one funnel that every entry goes through.
+
+The order in the funnel is the promise: is the entry legal? then it is stored, then it is shown to whoever listens.
+A store sees the entries in the order of the transcript; an append is shielded, so that a cancel cannot part the fact
+from its record.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeAlias
+
+import anyio
+from anyio import from_thread
+from anyio.lowlevel import current_token
+
+from agentkit.core.entries import Entry
+from agentkit.core.events import Event, ToolProgressEvent
+from agentkit.core.limits import Limits
+from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolSpec
+from agentkit.core.result import NO_OUTPUT, Result, RunReason
+from agentkit.core.settings import Settings
+from agentkit.core.state import OpenCall, State
+from agentkit.core.view import Projection
+from agentkit.models.model import Model, Request
+from agentkit.runtime.output import OutputType
+from agentkit.tooling.context import ToolContext, ignore
+from agentkit.tooling.invoke import Prepared
+from agentkit.tooling.tool import Tool
+
+View: TypeAlias = Callable[[Sequence[Message]], Sequence[Message]]
+"""Narrows what the model is shown. Must keep a call together with its results."""
+
+Approver: TypeAlias = Callable[[ToolCall], Any]
+"""Decides about a call, sync or async: True, False, a reason to deny, or a dict of other arguments."""
+
+Listener: TypeAlias = Callable[[Event], Awaitable[None] | None]
+
+
+class Log(Protocol):
+    """Where entries are kept while a process works on them."""
+
+    async def append(self, entry: Entry) -> None:
+        """Keep the entry, after all before it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a run is to do: everything but its transcript."""
+
+    model: Model
+    tools: Mapping[str, Tool[..., Any]]
+    specs: tuple[ToolSpec, ...]
+    instructions: str
+    output: OutputType[Any]
+    limits: Limits
+    settings: Settings
+    deps: Any = None
+    views: tuple[View, ...] = ()
+    approve: Approver | None = None
+    summariser: Model | None = None
+    raise_tool_errors: bool = False
+    session: str | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """The moving parts of one run. Entries are added by `append` only.
+
+    Attributes:
+        task: What to do.
+        listener: Where events go, if anyone listens.
+        log: Where entries are kept, if anywhere.
+        prepared: Validated arguments of planned calls; a cache, lost in a crash.
+        faults: Exceptions that end the run once the open batch is answered.
+    """
+
+    task: Task
+    listener: Listener | None = None
+    log: Log | None = None
+    state: State = field(default_factory=State)
+    projection: Projection = field(default_factory=Projection)
+    entries: list[Entry] = field(default_factory=list)
+    prepared: dict[str, Prepared] = field(default_factory=dict)
+    faults: list[BaseException] = field(default_factory=list)
+    output: Any = NO_OUTPUT
+    explanation: str = ""
+    _began: float = field(default_factory=time.monotonic)
+    _memo: dict[Any, Any] = field(default_factory=dict)
+    _storing: anyio.Lock | None = None
+
+    # ---- the funnel ----
+
+    async def append(self, entry: Entry) -> None:
+        """Add an entry: legal, then stored, then part of the run.
+
+        Raises:
+            IllegalEntry: The entry does not fit; nothing was changed.
+            StoreError: The entry could not be kept; this run must not go on.
+        """
+        self.state.apply(entry)
+        if self.log is not None:
+            await self._store(self.log, entry)
+        self.entries.append(entry)
+        self.projection.push(entry)
+
+    async def _store(self, log: Log, entry: Entry) -> None:
+        if self._storing is None:
+            self._storing = anyio.Lock()
+        with anyio.CancelScope(shield=True):
+            async with self._storing:
+                await log.append(entry)
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """Take over entries that are kept already."""
+        for entry in entries:
+            self.state.apply(entry)
+            self.entries.append(entry)
+            self.projection.push(entry)
+
+    async def show(self, event: Event) -> None:
+        """Hand an event to the listener, at its pace."""
+        if self.listener is not None and (wait := self.listener(event)) is not None:
+            await wait
+
+    # ---- what the steps ask ----
+
+    @property
+    def worked_s(self) -> float:
+        """Seconds that this process has worked on the run."""
+        return time.monotonic() - self._began
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
+        limit = self.task.limits.deadline_s
+        return limit is not None and self.worked_s >= limit
+
+    @property
+    def can_summarise(self) -> bool:
+        """Whether a conversation that does not fit can be made shorter."""
+        return self.task.limits.summarise_at_tokens is not None and not self.state.summarised
+
+    @property
+    def final_text(self) -> str:
+        """The text of the last answer."""
+        return next((e.content for e in reversed(self.entries) if isinstance(e, Assistant) and not e.aborted), "")
+
+    def shown(self, call: OpenCall) -> ToolCall:
+        """The call with its resolved name and its repaired arguments."""
+        planned = call.planned
+        if planned is None or (planned.name == call.call.name and planned.arguments == call.call.arguments):
+            return call.call
+        return replace(call.call, name=planned.name, arguments=planned.arguments)
+
+    def deadline(self) -> anyio.CancelScope:
+        """A scope that ends with the run's deadline."""
+        limit = self.task.limits.deadline_s
+        return anyio.CancelScope() if limit is None else anyio.move_on_after(max(0.0, limit - self.worked_s))
+
+    def request(self, *, last: bool) -> Request:
+        """The next request; the last one of a budget offers no tool but the one that carries the output."""
+        task = self.task
+        messages: Sequence[Message] = self.projection.messages
+        for narrow in task.views:
+            messages = narrow(messages)
+        if task.instructions:
+            messages = (System(content=task.instructions), *messages)
+        specs = self._offered()
+        output_spec = task.output.spec
+        offered = () if last else specs
+        return Request(
+            messages=tuple(messages),
+            tools=offered if output_spec is None else (*offered, output_spec),
+            withheld=specs if last else (),
+            settings=task.output.settings(task.settings, last=last, has_tools=bool(specs), called=self.state.steps > 0),
+            output=task.output.schema,
+            memo=self._memo,
+            session=task.session,
+        )
+
+    def _offered(self) -> tuple[ToolSpec, ...]:
+        task = self.task
+        if not any(tool.prepare is not None for tool in task.tools.values()):
+            return task.specs
+        context = self.context(ToolCall(id="", name="", arguments="{}"))
+        changed = [
+            tool.spec if tool.prepare is None else tool.prepare(context, tool.spec) for tool in task.tools.values()
+        ]
+        return tuple(spec for spec in changed if spec is not None)
+
+    def context(self, call: ToolCall) -> ToolContext[Any]:
+        """What a tool may know of the run."""
+        listener = self.listener
+        return ToolContext(
+            deps=self.task.deps,
+            call=call,
+            step=self.state.steps,
+            session=self.task.session,
+            progress=ignore if listener is None else Progress(listener, call),
+            run=self,
+        )
+
+    def rest_of(self, limits: Limits) -> Limits:
+        """These limits, cut down to what is left of the run's own: for an agent that is a tool of this one."""
+        own, state = self.task.limits, self.state
+        return replace(
+            limits,
+            tool_calls=_least(limits.tool_calls, own.tool_calls, state.tool_calls),
+            tokens=_least(limits.tokens, own.tokens, state.usage.total_tokens),
+            cost_usd=_least(limits.cost_usd, own.cost_usd, state.cost_usd),
+            deadline_s=_least(limits.deadline_s, own.deadline_s, self.worked_s),
+        )
+
+    def result(self, reason: RunReason) -> Result[Any]:
+        """The run as far as it came."""
+        state = self.state
+        return Result(
+            entries=tuple(self.entries),
+            stop_reason=reason,
+            usage=state.usage,
+            cost_usd=state.cost_usd if state.cost_known else None,
+            steps=state.steps,
+            pending=tuple(call.call for call in state.open.values() if call.undecided) if reason == "approval" else (),
+            session=self.task.session,
+            explanation=self.explanation,
+            _output=self.output,
+            _render=self.task.output.render,
+        )
+
+
+class Progress:
+    """Shows a tool's progress to the listener, from the loop's thread or from the tool's own."""
+
+    __slots__ = ("_call", "_home", "_listener", "_token")
+
+    def __init__(self, listener: Listener, call: ToolCall) -> None:
+        self._listener = listener
+        self._call = call
+        self._home = threading.get_ident()
+        self._token = current_token()
+
+    def __call__(self, value: Any) -> None:
+        """Report a value."""
+        event = ToolProgressEvent(self._call, value)
+        if threading.get_ident() == self._home:
+            self._listener(event)
+        else:
+            from_thread.run_sync(self._listener, event, token=self._token)
+
+
+def _least(limit: Any, own: Any, spent: Any) -> Any:
+    """The smaller of a limit and the rest of another; None is no limit."""
+    left = None if own is None else max(0, own - spent)
+    return left if limit is None else limit if left is None else min(limit, left)

@@ -1,0 +1,93 @@
+"""A run as a stream of events: sink first, iterator second.
+
+The run puts its events into a bounded queue; the reader takes them out. The queue wakes the reader once for all that
+came meanwhile, and makes the run wait when the reader is too far behind. The task group is entered and left by the
+stream's own `async with`, so that no generator is ever suspended inside it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Generic, Self, TypeAlias, TypeVar
+
+import anyio
+
+from agentkit.core.events import Event
+from agentkit.core.result import Result
+from agentkit.runtime.run import Listener
+
+Out = TypeVar("Out")
+
+MAX_WAITING = 1024
+"""Events that may wait for the reader before the run waits too."""
+
+Start: TypeAlias = Callable[[Listener], Awaitable[Result[Out]]]
+"""Runs to the end, handing its events to the listener."""
+
+
+class EventStream(Generic[Out]):
+    """The events of a run, to be read inside `async with`.
+
+    Leaving the block early cancels the run; what is finished by then is recorded.
+
+    Attributes:
+        result: The run's result, once it is over; None before.
+    """
+
+    def __init__(self, start: Start[Out]) -> None:
+        self._start = start
+        self._waiting: deque[Event] = deque()
+        self._news = anyio.Event()
+        self._room = anyio.Event()
+        self._over = False
+        self._fault: BaseException | None = None
+        self._tasks = anyio.create_task_group()
+        self.result: Result[Out] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._run)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(None, None, None)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event.
+
+        Raises:
+            AgentkitError: The run failed; comes after its last event.
+        """
+        while not self._waiting:
+            if self._over:
+                if self._fault is not None:
+                    raise self._fault
+                raise StopAsyncIteration
+            self._news = anyio.Event()
+            await self._news.wait()
+        event = self._waiting.popleft()
+        if len(self._waiting) == MAX_WAITING // 2:
+            self._room.set()
+        return event
+
+    async def _run(self) -> None:
+        try:
+            self.result = await self._start(self._put)
+        except Exception as fault:  # noqa: BLE001 - raised in the reader
+            self._fault = fault
+        finally:
+            self._over = True
+            self._news.set()
+
+    def _put(self, event: Event) -> Any:
+        self._waiting.append(event)
+        self._news.set()
+        if len(self._waiting) < MAX_WAITING:
+            return None
+        self._room = anyio.Event()
+        return self._room.wait()

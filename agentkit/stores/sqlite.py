@@ -1,0 +1,226 @@
+"""Sessions in one SQLite file.
+
+    entries(session, seq, entry)          append-only: one JSON text for each entry
+    leases(session, owner, fence, until)  who works on a session, and until when if no sign of life comes
+
+Rules:
+
+1. A process works on a session only under a lease. A lease lives `lease_s` without a sign of life; every append is a
+   sign of life, and a thread of ours gives one while nothing is appended.
+   A lease whose process is known to be gone is free at once (`liveness.py`).
+2. The fence counts the owners of a session. An append checks it in the same transaction, so that a process that slept
+   through the end of its lease cannot write behind the back of its successor.
+3. WAL with synchronous=NORMAL: a commit survives `kill -9`; a power cut may lose the last ones. `durable=True` waits
+   for the disk instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import anyio.to_thread
+
+from agentkit.core.codec import decode, encode
+from agentkit.core.entries import Entry
+from agentkit.errors import Conflict, StoreError
+from agentkit.stores.liveness import is_gone, own_name
+
+T = TypeVar("T")
+
+LEASE_S = 15.0
+BUSY_S = 30.0
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+  session TEXT NOT NULL, seq INTEGER NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (session, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leases (
+  session TEXT PRIMARY KEY, owner TEXT, fence INTEGER NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class SQLite:
+    """A store in one file; many processes of one machine may use it at once."""
+
+    def __init__(self, path: str | os.PathLike[str], *, durable: bool = False, lease_s: float = LEASE_S) -> None:
+        """Name the file; it is made on first use.
+
+        Args:
+            path: The database file.
+            durable: Wait for the disk at each commit (survives a power cut; some 4 ms a commit on a common disk).
+            lease_s: Seconds after which a session of a dead process may be taken over.
+        """
+        self._path = Path(path)
+        self._durable = durable
+        self._lease_s = lease_s
+
+    def __repr__(self) -> str:
+        return f"SQLite({str(self._path)!r})"
+
+    async def open(self, session: str) -> SQLiteLog:
+        """The session's log, under a lease.
+
+        Raises:
+            Conflict: Another live process works on the session.
+            StoreError: The file cannot be used, or holds what is no transcript.
+        """
+        log = SQLiteLog(self._path, session, durable=self._durable, lease_s=self._lease_s)
+        await _in_thread(log.start)
+        return log
+
+
+class SQLiteLog:
+    """One open session."""
+
+    def __init__(self, path: Path, session: str, *, durable: bool, lease_s: float) -> None:
+        self._path = path
+        self._session = session
+        self._durable = durable
+        self._lease_s = lease_s
+        self._owner = f"{own_name()}|{uuid4().hex}"
+        self._fence = 0
+        self._seq = 0
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._db: sqlite3.Connection
+        self.entries: tuple[Entry, ...] = ()
+
+    # ---- what the runtime calls ----
+
+    async def append(self, entry: Entry) -> None:
+        """Keep the entry.
+
+        Raises:
+            Conflict: Another process has taken the session over; the entry was not kept.
+            StoreError: The entry could not be kept.
+        """
+        text = json.dumps(encode(entry), ensure_ascii=True)
+        await _in_thread(lambda: self._append(text))
+
+    async def close(self) -> None:
+        """Give the session free."""
+        await _in_thread(self._close)
+
+    # ---- what runs in a thread ----
+
+    def start(self) -> None:
+        """Open the file, take the lease, read the transcript, and keep giving signs of life."""
+        with _told(self._path):
+            self._db = _connect(self._path, durable=self._durable)
+            try:
+                with _transaction(self._db):
+                    self._take_lease()
+                    rows = self._db.execute(
+                        "SELECT entry FROM entries WHERE session = ? ORDER BY seq", (self._session,)
+                    ).fetchall()
+            except BaseException:
+                self._db.close()
+                raise
+        self._seq = len(rows)
+        try:
+            self.entries = tuple(decode(json.loads(text)) for (text,) in rows)
+        except ValueError as fault:
+            self._close()
+            raise StoreError(f"session {self._session!r} in {self._path} cannot be read: {fault}") from fault
+        threading.Thread(target=self._stay_alive, name="agentkit-lease", daemon=True).start()
+
+    def _take_lease(self) -> None:
+        now = time.time()
+        row = self._db.execute("SELECT owner, fence, until FROM leases WHERE session = ?", (self._session,)).fetchone()
+        if row is not None and row[0] is not None and row[2] > now and not is_gone(row[0]):
+            raise Conflict(
+                f"session {self._session!r} is being worked on by another run (its lease ends in {row[2] - now:.0f} s "
+                "without a sign of life); wait for it, or use another session"
+            )
+        self._fence = (row[1] if row else 0) + 1
+        self._db.execute(
+            "INSERT OR REPLACE INTO leases (session, owner, fence, until) VALUES (?, ?, ?, ?)",
+            (self._session, self._owner, self._fence, now + self._lease_s),
+        )
+
+    def _append(self, text: str) -> None:
+        with self._lock, _told(self._path), _transaction(self._db):
+            self._renew()
+            self._db.execute("INSERT INTO entries VALUES (?, ?, ?)", (self._session, self._seq, text))
+            self._seq += 1
+
+    def _renew(self) -> None:
+        changed = self._db.execute(
+            "UPDATE leases SET until = ? WHERE session = ? AND fence = ? AND owner = ?",
+            (time.time() + self._lease_s, self._session, self._fence, self._owner),
+        )
+        if changed.rowcount != 1:
+            raise Conflict(f"session {self._session!r} was taken over by another process; nothing was appended")
+
+    def _stay_alive(self) -> None:
+        while not self._closed.wait(self._lease_s / 3):
+            try:
+                with self._lock:
+                    if self._closed.is_set():
+                        return
+                    with _transaction(self._db):
+                        self._renew()
+            except (sqlite3.Error, Conflict):
+                return  # the next append says it aloud
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+            try:
+                with _told(self._path), _transaction(self._db):
+                    self._db.execute(
+                        "UPDATE leases SET owner = NULL, until = 0 WHERE session = ? AND fence = ?",
+                        (self._session, self._fence),
+                    )
+            finally:
+                self._db.close()
+
+
+def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        db.executescript(SCHEMA)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, and alone: the write lock is taken at the start."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """SQLite's faults as ours."""
+    try:
+        yield
+    except sqlite3.Error as fault:
+        raise StoreError(f"{path}: {fault}") from fault
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """A few milliseconds of file work beside the event loop; never abandoned."""
+    return await anyio.to_thread.run_sync(work)
