@@ -1,0 +1,294 @@
+"""One call of a tool: arguments read, function called, answer made.
+
+`prepare` refuses arguments (`InvalidArguments`); `invoke` **never raises**: whatever a tool does becomes a `Called`.
+Three things do leave, because they are not the tool's: a cancellation, Ctrl-C, and the closing of the coroutine.
+
+    value             -> text (JSON)                          outcome ok
+    ToolOutput        -> its content, its details             ok, or error when it says so
+    Retry, ToolFailed -> exactly their text                   error
+    any exception     -> "ValueError: what it says"           error       SystemExit too
+    too slow          -> "timed out after 2 s"                timeout     a thread may still be running, and it is said
+
+A try that failed with an exception is repeated `tool.retries` times; one that timed out only if the tool is
+`idempotent`, since the first try may still be at work. `Retry` and `ToolFailed` are answers, not faults.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Generator, Mapping
+from contextlib import aclosing, closing
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import anyio
+
+from agentkit.core.messages import Outcome, ToolSpec, Usage
+from agentkit.errors import ToolSignal
+from agentkit.tooling.arguments import InvalidArguments, read_arguments
+from agentkit.tooling.context import ToolContext
+from agentkit.tooling.output import ToolOutput
+from agentkit.tooling.results import cut, encodable, to_json, to_text
+from agentkit.tooling.threads import Reports, TimedOut, shared_pool
+
+MAX_ERROR_CHARS = 2_000
+RETRY_DELAY_S = 0.1
+"""Before the first repetition; doubled before each further one."""
+
+NO_CONTEXT: ToolContext[Any] = ToolContext()
+
+
+class Validates(Protocol):
+    """What checks a tool's arguments and makes the call from them."""
+
+    def validate_json(self, text: str) -> dict[str, Any]:
+        """The arguments as the function wants them, or a ValueError."""
+        ...
+
+    def explain(self, error: Exception, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+        """One line for each problem, for the model."""
+        ...
+
+    def bind(self, arguments: Mapping[str, Any], context: ToolContext[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Positional and keyword arguments."""
+        ...
+
+
+class Invocable(Protocol):
+    """What `prepare` and `invoke` need of a tool."""
+
+    @property
+    def spec(self) -> ToolSpec: ...  # noqa: D102
+    @property
+    def function(self) -> Callable[..., Any]: ...  # noqa: D102
+    @property
+    def validator(self) -> Validates: ...  # noqa: D102
+    @property
+    def in_thread(self) -> bool: ...  # noqa: D102
+    @property
+    def timeout_s(self) -> float | None: ...  # noqa: D102
+    @property
+    def retries(self) -> int: ...  # noqa: D102
+    @property
+    def idempotent(self) -> bool: ...  # noqa: D102
+    @property
+    def max_output_chars(self) -> int | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Arguments that fit.
+
+    Attributes:
+        arguments: By name, as the function gets them, defaults included.
+        text: The same as the model sent them, as valid JSON text.
+        repaired: The text is not what the model wrote.
+    """
+
+    arguments: dict[str, Any]
+    text: str
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How a call came out.
+
+    Attributes:
+        content: The text for the model; `str()` of this.
+        value: What the function returned (the content of a `ToolOutput`).
+        outcome: `ok`, `error`, `invalid` or `timeout`.
+        repaired: The arguments were repaired.
+        details: For the application only, as JSON.
+        exception: What the function raised.
+        usage: Tokens that the tool itself spent.
+        cost_usd: US dollars that the tool itself spent.
+    """
+
+    content: str
+    value: Any = None
+    outcome: Outcome = "ok"
+    repaired: bool = False
+    details: Any = None
+    exception: BaseException | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+
+    def __str__(self) -> str:
+        return self.content
+
+    @property
+    def is_error(self) -> bool:
+        """Whether there is no proper result."""
+        return self.outcome != "ok"
+
+
+def prepare(tool: Invocable, raw: Any, *, truncated: bool = False) -> Prepared:
+    """Arguments read, repaired where that needs no guess, and validated.
+
+    Args:
+        tool: Whose arguments they are.
+        raw: What the model sent: JSON text if all is well.
+        truncated: The text was cut off (token limit).
+
+    Raises:
+        InvalidArguments: They do not fit; `str()` of it tells the model why, one line a problem.
+    """
+    if type(raw) is str and not truncated:
+        try:
+            return Prepared(tool.validator.validate_json(raw), raw)
+        except Exception:  # noqa: BLE001 - read again below, where faults are told
+            pass
+    parameters = tool.spec.parameters
+    read = read_arguments(raw, parameters, name=tool.spec.name, truncated=truncated)
+    try:
+        return Prepared(tool.validator.validate_json(read.text), read.text, read.repaired)
+    except Exception as error:
+        problems = tool.validator.explain(error, parameters)
+        raise InvalidArguments(problems) from error
+
+
+async def invoke(tool: Invocable, prepared: Prepared, context: ToolContext[Any] = NO_CONTEXT) -> Called:
+    """The call made; a `Called`, whatever the tool does."""
+    called = await _try(tool, prepared, context)
+    for attempt in range(tool.retries):
+        if not _may_repeat(tool, called):
+            break
+        await anyio.sleep(RETRY_DELAY_S * 2**attempt)
+        called = await _try(tool, prepared, context)
+    return replace(called, repaired=True) if prepared.repaired else called
+
+
+async def call_json(tool: Invocable, raw: Any, context: ToolContext[Any] = NO_CONTEXT) -> Called:
+    """`prepare`, then `invoke`; arguments that do not fit are an answer too."""
+    try:
+        prepared = prepare(tool, raw)
+    except InvalidArguments as error:
+        return Called(str(error), outcome="invalid", exception=error)
+    return await invoke(tool, prepared, context)
+
+
+def _may_repeat(tool: Invocable, called: Called) -> bool:
+    if called.outcome == "timeout":
+        return tool.idempotent
+    return isinstance(called.exception, Exception) and not isinstance(called.exception, ToolSignal)
+
+
+async def _try(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -> Called:
+    try:
+        if tool.in_thread:
+            return await _in_thread(tool, prepared, context)
+        if tool.timeout_s is None:
+            return _answer(tool, await _in_loop(tool, prepared, context))
+        with anyio.move_on_after(tool.timeout_s) as scope:
+            value = await _in_loop(tool, prepared, context)
+        return _timed_out(tool) if scope.cancelled_caught else _answer(tool, value)
+    except BaseException as error:
+        if must_leave(error):
+            raise
+        return told(error)
+
+
+async def _in_loop(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -> Any:
+    args, kwargs = tool.validator.bind(prepared.arguments, context)
+    return await _value_of(tool.function(*args, **kwargs), context.progress)
+
+
+async def _in_thread(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -> Called:
+    with Reports(context.progress) as reports:
+        args, kwargs = tool.validator.bind(prepared.arguments, replace(context, progress=reports.report))
+
+        def work() -> Any:
+            try:
+                value = tool.function(*args, **kwargs)
+                if isinstance(value, types.GeneratorType):
+                    value = _last(value, reports.report)
+                return value if _needs_loop(value) else _answer(tool, value)
+            except (Exception, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001 - Ctrl-C goes to the main thread: these are the tool's own
+                return told(error)
+
+        try:
+            answer = await shared_pool().run(work, timeout_s=tool.timeout_s)
+        except TimedOut:
+            return _timed_out(tool, "; it may still be running")
+    if isinstance(answer, Called):
+        return answer
+    with anyio.move_on_after(tool.timeout_s) as scope:
+        value = await _value_of(answer, context.progress)
+    return _timed_out(tool) if scope.cancelled_caught else _answer(tool, value)
+
+
+def _needs_loop(value: Any) -> bool:
+    """A function that is not async by its looks may still return something to await."""
+    return inspect.isawaitable(value) or isinstance(value, types.AsyncGeneratorType)
+
+
+async def _value_of(value: Any, report: Callable[[Any], None]) -> Any:
+    """What comes of the thing that an async tool returned."""
+    if inspect.isawaitable(value):
+        value = await value
+    if isinstance(value, types.GeneratorType):
+        return _last(value, report)
+    if isinstance(value, types.AsyncGeneratorType):
+        last = None
+        async with aclosing(value):
+            async for last in value:
+                report(last)
+        return last
+    return value
+
+
+def _last(generator: Generator[Any, Any, Any], report: Callable[[Any], None]) -> Any:
+    """The generator's return value, else the last that it yielded; each yield is progress."""
+    last = None
+    with closing(generator):
+        while True:
+            try:
+                last = next(generator)
+            except StopIteration as stop:
+                return last if stop.value is None else stop.value
+            report(last)
+
+
+def _answer(tool: Invocable, value: Any) -> Called:
+    if not isinstance(value, ToolOutput):
+        return Called(cut(to_text(value), tool.max_output_chars), value)
+    return Called(
+        cut(to_text(value.content), tool.max_output_chars),
+        value.content,
+        outcome="error" if value.is_error else "ok",
+        details=to_json(value.details),
+        usage=value.usage,
+        cost_usd=value.cost_usd,
+    )
+
+
+def _timed_out(tool: Invocable, more: str = "") -> Called:
+    return Called(f"timed out after {tool.timeout_s:g} s{more}", outcome="timeout")
+
+
+def told(error: BaseException) -> Called:
+    """The answer that tells the model of an exception: what and why, no traceback."""
+    text = _words(error)
+    if not isinstance(error, ToolSignal):
+        name = type(error).__name__
+        text = f"{name}: {text}" if text else name
+    return Called(cut(encodable(text or type(error).__name__), MAX_ERROR_CHARS), outcome="error", exception=error)
+
+
+def _words(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception's own __str__ may raise
+        return ""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join([text, *(told(each).content for each in error.exceptions)])
+    return text
+
+
+def must_leave(error: BaseException) -> bool:
+    """Whether this is not the tool's doing: a cancellation, Ctrl-C, the closing of the coroutine."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(must_leave(each) for each in error.exceptions)
+    return isinstance(error, (KeyboardInterrupt, GeneratorExit, anyio.get_cancelled_exc_class()))

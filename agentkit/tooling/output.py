@@ -1,0 +1,27 @@
+"""What a tool returns when one value is not enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from agentkit.core.messages import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """A tool's result in two parts: what the model reads and what only the application sees.
+
+    Attributes:
+        content: For the model; becomes text as any other result does.
+        details: For the application only (`ToolResult.details`); kept as JSON.
+        is_error: The content tells of a failure.
+        usage: Tokens that the tool itself spent.
+        cost_usd: US dollars that the tool itself spent.
+    """
+
+    content: Any
+    details: Any = None
+    is_error: bool = False
+    usage: Usage | None = None
+    cost_usd: float | None = None

@@ -1,0 +1,259 @@
+"""Threads for synchronous tools.
+
+Why not the event loop's own pool: it has cpu + 4 threads, keeps the process from exiting while a tool hangs, and knows
+no way to give up on one. Ours are daemon threads, 32 at once, first come first served.
+
+A job is *queued* until a slot is free, then *running*, then *ended*. Nobody waits for a job that was cancelled or timed
+out: it is **abandoned**. Python cannot stop a thread, so it goes on, but its slot is free at once; when it ends, so
+does its thread. Abandoned threads are counted, and above `MAX_ABANDONED` new jobs are refused: better no tool than a
+process that drowns in stuck threads.
+
+A job that itself waits for tools (a nested run) lends its slot out (`lent_slot`), so that nested runs cannot starve.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Generic, TypeVar
+
+import anyio
+from anyio.lowlevel import current_token
+
+T = TypeVar("T")
+
+THREADS = 32
+MAX_ABANDONED = 256
+REPORTS_ON_THE_WAY = 100
+
+_here = threading.local()
+
+
+class TimedOut(Exception):  # noqa: N818 - a fact, told to the model
+    """The job did not end in time; its thread was abandoned and may still run."""
+
+
+class TooManyAbandoned(RuntimeError):  # noqa: N818 - as above
+    """So many abandoned threads still run that no new one is started."""
+
+
+def shared_pool() -> ThreadPool:
+    """The pool of this process, made on first use; a forked child, whose threads are gone, gets its own."""
+    return _pool_of(os.getpid())
+
+
+@functools.lru_cache(maxsize=1)
+def _pool_of(_pid: int) -> ThreadPool:
+    return ThreadPool()
+
+
+@contextmanager
+def lent_slot() -> Iterator[None]:
+    """In a pool's thread: its slot is free for others inside this block. Anywhere else: nothing."""
+    job: _Job[Any] | None = getattr(_here, "job", None)
+    if job is None:
+        yield
+        return
+    job.pool.release(job)
+    try:
+        yield
+    finally:
+        job.pool.retake(job)
+
+
+def loop_scheduler() -> Callable[..., Any]:
+    """A function for other threads: calls what it is given soon, in the running event loop.
+
+    `anyio.from_thread` would block the thread until the loop has answered; a worker has better to do.
+    """
+    native: Any = current_token().native_token
+    schedule: Callable[..., Any] = getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
+    return schedule
+
+
+class _Job(Generic[T]):
+    """One function on its way through a thread. Its fields change under the pool's lock only."""
+
+    __slots__ = (
+        "abandoned", "context", "done", "ended", "error", "holds_slot", "pool", "schedule", "started", "value", "work",
+    )  # fmt: skip
+
+    value: T
+
+    def __init__(self, pool: ThreadPool, work: Callable[[], T]) -> None:
+        self.pool = pool
+        self.work = work
+        self.context = contextvars.copy_context()
+        self.schedule = loop_scheduler()
+        self.started = anyio.Event()
+        self.ended = anyio.Event()
+        self.error: BaseException | None = None
+        self.holds_slot = False
+        self.abandoned = False
+        self.done = False
+
+    def run(self) -> None:
+        _here.job = self
+        try:
+            self.value = self.context.run(self.work)
+        except BaseException as error:  # noqa: BLE001 - raised again where the job is waited for
+            self.error = error
+        finally:
+            _here.job = None
+
+    def tell(self, event: anyio.Event) -> None:
+        """Set an event of the loop from any thread; a loop that is closed has nobody waiting."""
+        with suppress(RuntimeError):
+            self.schedule(event.set)
+
+
+class ThreadPool:
+    """Daemon threads for jobs that any event loop of the process may wait for.
+
+    Attributes:
+        size: How many jobs run at once.
+        abandoned: How many abandoned ones still run.
+    """
+
+    def __init__(self, size: int = THREADS, max_abandoned: int = MAX_ABANDONED) -> None:
+        self.size = size
+        self.max_abandoned = max_abandoned
+        self.abandoned = 0
+        self._lock = threading.Lock()
+        self._running = 0
+        self._idle = 0
+        self._handed: queue.SimpleQueue[_Job[Any]] = queue.SimpleQueue()
+        self._queued: deque[_Job[Any]] = deque()
+
+    async def run(self, work: Callable[[], T], *, timeout_s: float | None = None) -> T:
+        """What `work` returns or raises, called in a thread with a copy of the caller's context variables.
+
+        Args:
+            work: Takes nothing; bind arguments first.
+            timeout_s: Seconds it may run; the time in the queue does not count.
+
+        Raises:
+            TimedOut: It ran longer. It may still be running.
+            TooManyAbandoned: It was not started.
+        """
+        job = _Job(self, work)
+        self._submit(job)
+        try:
+            if not job.holds_slot:
+                await job.started.wait()
+            with anyio.move_on_after(timeout_s):
+                await job.ended.wait()
+        finally:
+            if not job.ended.is_set():
+                self._abandon(job)
+        if job.abandoned:
+            raise TimedOut
+        if job.error is not None:
+            raise job.error
+        return job.value
+
+    def release(self, job: _Job[Any]) -> None:
+        """The job's slot is free; the next one in the queue takes it."""
+        with self._lock:
+            self._release(job)
+
+    def retake(self, job: _Job[Any]) -> None:
+        """The job goes on. There may be more than `size` for a moment: waiting here could be for ever."""
+        with self._lock:
+            if not job.abandoned:
+                job.holds_slot = True
+                self._running += 1
+
+    def _submit(self, job: _Job[Any]) -> None:
+        with self._lock:
+            if self.abandoned >= self.max_abandoned:
+                raise TooManyAbandoned(f"{self.abandoned} calls that were given up still run; no new one is started")
+            if self._running < self.size:
+                self._start(job)
+            else:
+                self._queued.append(job)
+
+    def _start(self, job: _Job[Any]) -> None:
+        """Hand a job to an idle thread, or to a new one."""
+        if self._idle:
+            self._idle -= 1
+        else:
+            threading.Thread(target=self._serve, name="agentkit-tool", daemon=True).start()
+        job.holds_slot = True
+        self._running += 1
+        self._handed.put(job)
+
+    def _release(self, job: _Job[Any]) -> None:
+        if not job.holds_slot:
+            return
+        job.holds_slot = False
+        self._running -= 1
+        while self._queued and self._running < self.size:
+            following = self._queued.popleft()
+            self._start(following)
+            following.tell(following.started)
+
+    def _abandon(self, job: _Job[Any]) -> None:
+        with self._lock:
+            if job in self._queued:
+                self._queued.remove(job)
+            elif not job.done:
+                job.abandoned = True
+                self.abandoned += 1
+                self._release(job)
+
+    def _serve(self) -> None:
+        """The life of a thread: one job after another, until one of them was given up."""
+        while True:
+            job = self._handed.get()
+            job.run()
+            with self._lock:
+                job.done = True
+                if job.abandoned:
+                    self.abandoned -= 1
+                    return
+                self._idle += 1
+                self._release(job)
+            job.tell(job.ended)
+            del job
+
+
+class Reports:
+    """Progress from a tool's thread to a listener in the event loop: in order, never more than a few on the way.
+
+    A thread that is faster than the loop waits. After the block has ended (the call is answered) nothing is delivered.
+    """
+
+    def __init__(self, listener: Callable[[Any], None]) -> None:
+        self._listener = listener
+        self._schedule = loop_scheduler()
+        self._room = threading.BoundedSemaphore(REPORTS_ON_THE_WAY)
+        self._open = True
+
+    def __enter__(self) -> Reports:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open = False
+
+    def report(self, value: Any) -> None:
+        """Hand a value over; callable from the tool's thread."""
+        if not self._open:
+            return
+        self._room.acquire()
+        try:
+            self._schedule(self._deliver, value)
+        except RuntimeError:  # the loop is closed
+            self._room.release()
+
+    def _deliver(self, value: Any) -> None:
+        self._room.release()
+        if self._open:
+            with suppress(Exception):  # a listener that fails must not take the event loop down
+                self._listener(value)

@@ -1,0 +1,286 @@
+"""A Python function as a tool of a model: one frozen value.
+
+    @tool                                   Tool[P, R]: callable as before, typed as before
+    @tool(timeout_s=5, idempotent=True)     with policy
+    Tool.from_schema(name, ..., function)   with a JSON Schema of your own
+
+The schema is made at once, so that a mistake surfaces at the decorator; what checks arguments is built with the first
+call. A tool in a class body is bound like a method: `obj.method` is a tool of `obj`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, overload
+
+from agentkit.core.messages import ToolCall, ToolSpec
+from agentkit.errors import UsageError
+from agentkit.tooling.context import ToolContext
+from agentkit.tooling.docstrings import read_docstring
+from agentkit.tooling.invoke import Called, Validates, call_json
+from agentkit.tooling.raw_schema import SchemaValidator
+from agentkit.tooling.schema import schema_of
+from agentkit.tooling.signature import owner_of, read_signature, source_of
+from agentkit.tooling.validation import Validator
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+
+Example: TypeAlias = tuple[str, Mapping[str, Any]]
+"""A user's words and the arguments that answer them."""
+
+Prepare: TypeAlias = Callable[[ToolContext[Any], ToolSpec], ToolSpec | None]
+"""The spec for one step: as it is, changed, or None to hide the tool."""
+
+MAX_OUTPUT_CHARS = 50_000
+"""About 12,000 tokens: more than a page of search results, less than what floods a context."""
+
+_LEGAL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_SPEC_FIELDS = {"name", "description", "examples", "strict"}
+
+
+class ToolOptions(TypedDict, total=False):
+    """What `@tool(...)` takes; see `Tool` and `ToolSpec` for what each means."""
+
+    name: str
+    description: str
+    examples: Sequence[Example]
+    strict: bool | None
+    timeout_s: float | None
+    retries: int
+    idempotent: bool
+    requires_approval: bool | Callable[[dict[str, Any]], bool]
+    sequential: bool
+    max_output_chars: int | None
+    max_calls: int | None
+    prepare: Prepare | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tool(Generic[P, R]):
+    """A function that a model may call, and how it may.
+
+    Attributes:
+        spec: What a model sees.
+        function: What is called.
+        validator: Turns JSON text into the function's arguments.
+        timeout_s: Seconds that one try may take; None for no limit.
+        retries: How often a try that failed is repeated.
+        idempotent: Calling twice is as calling once: it may be repeated after a timeout and after a crash.
+        requires_approval: Whether a human is asked first; may depend on the arguments (by name, defaults included).
+        sequential: Runs alone: after what was called before it, before what was called after it.
+        max_output_chars: Longer results are cut in the middle; None for no limit.
+        max_calls: How many calls one turn may make; None for no limit.
+        prepare: Hides (None) or changes the spec for one step.
+        in_thread: The function is synchronous and runs in a thread.
+        owner: The object whose bound method this is; calls to methods of one object run one after another.
+        unbound: A method that waits for its object: it cannot be used as a tool yet.
+    """
+
+    spec: ToolSpec
+    function: Callable[P, R]
+    validator: Validates = field(repr=False)
+    timeout_s: float | None = None
+    retries: int = 0
+    idempotent: bool = False
+    requires_approval: bool | Callable[[dict[str, Any]], bool] = False
+    sequential: bool = False
+    max_output_chars: int | None = MAX_OUTPUT_CHARS
+    max_calls: int | None = None
+    prepare: Prepare | None = None
+    in_thread: bool = field(default=True, repr=False)
+    owner: object | None = field(default=None, repr=False)
+    unbound: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Look like the function (`help`, `inspect.signature`)."""
+        for name in ("__name__", "__qualname__", "__doc__", "__module__"):
+            object.__setattr__(self, name, getattr(self.function, name, None))
+        object.__setattr__(self, "__wrapped__", self.function)
+
+    @property
+    def name(self) -> str:
+        """The name that the model calls."""
+        return self.spec.name
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The function itself: nothing is validated, no policy applies."""
+        return self.function(*args, **kwargs)
+
+    @overload
+    def __get__(self, obj: None, owner: type | None = None) -> Tool[P, R]: ...
+    @overload
+    def __get__(self: Tool[Concatenate[Any, Q], R], obj: object, owner: type | None = None) -> Tool[Q, R]: ...
+    def __get__(self, obj: object | None, owner: type | None = None) -> Tool[Any, R]:
+        """The tool of one object, as a method is bound."""
+        function: Any = self.function
+        if isinstance(function, staticmethod) or (obj is None and not isinstance(function, classmethod)):
+            return self
+        bound = function.__get__(obj, owner)
+        if self.unbound:
+            return dataclasses.replace(self, function=bound, owner=bound.__self__, unbound=False)
+        # A method whose first parameter is not called self: only now is it known that it is no argument.
+        options = {name: getattr(self, name) for name in ToolOptions.__annotations__ if name not in _SPEC_FIELDS}
+        spec = self.spec
+        return tool(bound, name=spec.name, examples=spec.examples, strict=spec.strict, **options)
+
+    def replace(self, **options: Unpack[ToolOptions]) -> Tool[P, R]:
+        """The same tool with other options.
+
+        Raises:
+            UsageError: A value that cannot be; the message says what to change.
+        """
+        told = {name: value for name, value in options.items() if name in _SPEC_FIELDS}
+        policy: dict[str, Any] = {name: value for name, value in options.items() if name not in _SPEC_FIELDS}
+        if "examples" in told:
+            told["examples"] = tuple(options["examples"])
+        spec = dataclasses.replace(self.spec, **told) if told else self.spec
+        _check(spec, policy)
+        return dataclasses.replace(self, spec=spec, **policy)
+
+    def to_openai(self) -> dict[str, Any]:
+        """One entry of the `tools` array of a chat-completions request."""
+        spec = self.spec
+        function = {"name": spec.name, "description": spec.description, "parameters": dict(spec.parameters)}
+        return {"type": "function", "function": function}
+
+    async def call_json(self, arguments: Any, *, deps: Any = None, context: ToolContext[Any] | None = None) -> Called:
+        """One call from the JSON text that a model wrote: repaired, validated, called, made text.
+
+        Args:
+            arguments: JSON text; whatever else a model may send is told or repaired.
+            deps: What a `ToolContext` parameter carries.
+            context: The whole context instead.
+        """
+        if context is None:
+            context = ToolContext(deps=deps, call=ToolCall(id="", name=self.spec.name, arguments=str(arguments)))
+        return await call_json(self, arguments, context)
+
+    @classmethod
+    def from_schema(
+        cls,
+        name: str,
+        description: str,
+        parameters: Mapping[str, Any],
+        function: Callable[..., R],
+        **options: Unpack[ToolOptions],
+    ) -> Tool[..., R]:
+        """A tool whose arguments are described by JSON Schema (Draft 2020-12) instead of annotations.
+
+        Args:
+            name: The name that the model calls.
+            description: What the tool does.
+            parameters: The schema; its root is an object. Arguments are checked against it.
+            function: Called with the arguments as keywords, plain JSON values.
+            **options: As for `@tool`.
+
+        Raises:
+            UsageError: The schema is not one, or not of an object.
+        """
+        validator = SchemaValidator(parameters, function, name=name)
+        made: Tool[..., R] = Tool(
+            spec=ToolSpec(name, description, validator.parameters),
+            function=function,
+            validator=validator,
+            in_thread=not _is_async(function),
+            owner=owner_of(function),
+        )
+        return made.replace(name=name, **options)  # type: ignore[misc]
+
+
+@overload
+def tool(function: Callable[P, R], /, **options: Unpack[ToolOptions]) -> Tool[P, R]: ...
+@overload
+def tool(**options: Unpack[ToolOptions]) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
+    """Make a tool of a function: its signature becomes the schema, its docstring the descriptions.
+
+    Args:
+        function: Any callable. What is a tool already stays one, with the options changed.
+        **options: See `ToolOptions`.
+
+    Raises:
+        UsageError: The function cannot be a tool; the message says what to change.
+    """
+    if function is None:
+        return lambda decorated: tool(decorated, **options)
+    if isinstance(function, types.MethodType) and isinstance(function.__func__, Tool):
+        function = function.__func__.__get__(function.__self__)  # a classmethod over a tool, from Python 3.13 on
+    made = function if isinstance(function, Tool) else _make(function, options.get("name"))
+    return made.replace(**options) if options else made
+
+
+def _make(function: Any, name: str | None) -> Tool[..., Any]:
+    name = name or _name_of(function)
+    unbound = _is_unbound(function)
+    signature = read_signature(
+        function.__func__ if unbound and isinstance(function, classmethod) else function, name=name, method=unbound
+    )
+    documented = read_docstring(_doc_of(function), {parameter.name for parameter in signature.documented})
+    validator = Validator(signature)
+    parameters = schema_of(signature, validator, documented.parameters, name=name)
+    made = Tool(
+        spec=ToolSpec(name, documented.description, parameters),
+        function=function,
+        validator=validator,
+        in_thread=not _is_async(function),
+        owner=None if unbound else owner_of(function),
+        unbound=unbound,
+    )
+    _check(made.spec, {})
+    return made
+
+
+def _name_of(function: Any) -> str:
+    source = source_of(function) if not isinstance(function, type) else function
+    for candidate in (function, source):
+        name = getattr(candidate, "__name__", None)
+        if isinstance(name, str) and name != "__call__":
+            return name
+    return type(function).__name__
+
+
+def _doc_of(function: Any) -> str | None:
+    source = source_of(function)
+    return source.__doc__ or (function.__doc__ if callable(function) else None)
+
+
+def _is_unbound(function: Any) -> bool:
+    """Whether it stands in a class body and takes its object first."""
+    if isinstance(function, classmethod):
+        return True
+    if not isinstance(function, types.FunctionType):
+        return False
+    scope = function.__qualname__.rpartition(".")[0]
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return bool(scope) and not scope.endswith("<locals>") and names[:1] in (("self",), ("cls",))
+
+
+def _is_async(function: Any) -> bool:
+    called = function if inspect.isroutine(function) else getattr(function, "func", None) or type(function).__call__
+    return any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in (function, called))
+
+
+_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "timeout_s": (lambda value: value is None or value > 0, "seconds above 0, or None for no limit"),
+    "retries": (lambda value: isinstance(value, int) and value >= 0, "a whole number from 0"),
+    "max_output_chars": (lambda value: value is None or value > 0, "a number above 0, or None for no limit"),
+    "max_calls": (lambda value: value is None or value > 0, "a number above 0, or None for no limit"),
+}
+
+
+def _check(spec: ToolSpec, policy: Mapping[str, Any]) -> None:
+    if not _LEGAL_NAME.fullmatch(spec.name):
+        raise UsageError(
+            f"{spec.name!r} cannot be a tool's name (letters, digits, _ and -, at most 64): give one, @tool(name=...)"
+        )
+    for name, value in policy.items():
+        holds, wanted = _RULES.get(name, (lambda _: True, ""))
+        if not holds(value):
+            raise UsageError(f"tool {spec.name!r}: {name} is {value!r}, but must be {wanted}")
