@@ -3,11 +3,11 @@
 `State.apply(entry)` takes one entry. It is legal or it is not: an entry that is not raises `IllegalEntry` and
 changes nothing. The rules:
 
-1. `MOVES` says which kinds of entries each phase takes.
+1. `MOVES` says which kinds of entries each phase takes, and where they may lead.
 2. Every tool call gets exactly one answer: a result for a call that is not open is illegal, and the model's turn
    comes back only when no call is open.
 3. A call runs (`ToolStarted`) only after it was planned, not refused, and every decision of its batch was made. It
-   starts once; after a crash it may start again only if it is idempotent.
+   starts once; after a crash it may start again only if it is idempotent. One that never started is not answered `ok`.
 4. A turn begins with a user message and ends with `Ended`.
 
 The state holds the open calls and counters, never the entries: one step costs the same however long the run is.
@@ -48,18 +48,40 @@ class Phase(StrEnum):
     OUTPUT = "output"  # a check of the final answer
 
 
-MOVES: dict[Phase, frozenset[str]] = {
-    Phase.REST: frozenset({"system", "user", "summary"}),
-    Phase.MODEL: frozenset({"assistant", "model_failed", "note", "summary", "ended"}),
-    Phase.PLAN: frozenset({"planned", "tool_result"}),
-    Phase.APPROVAL: frozenset({"decision", "tool_result"}),
-    Phase.TOOLS: frozenset({"tool_started", "tool_result"}),
-    Phase.OUTPUT: frozenset({"output_refused", "ended"}),
+MOVES: dict[Phase, dict[str, tuple[Phase, ...]]] = {
+    Phase.REST: {
+        "system": (Phase.REST,),
+        "user": (Phase.MODEL,),
+        "summary": (Phase.REST,),
+    },
+    Phase.MODEL: {
+        "assistant": (Phase.PLAN, Phase.OUTPUT, Phase.MODEL),
+        "model_failed": (Phase.MODEL,),
+        "note": (Phase.MODEL,),
+        "summary": (Phase.MODEL,),
+        "ended": (Phase.REST,),
+    },
+    Phase.PLAN: {
+        "planned": (Phase.APPROVAL, Phase.TOOLS),
+        "tool_result": (Phase.PLAN, Phase.MODEL),
+    },
+    Phase.APPROVAL: {
+        "decision": (Phase.APPROVAL, Phase.TOOLS),
+        "tool_result": (Phase.APPROVAL, Phase.TOOLS, Phase.MODEL),
+    },
+    Phase.TOOLS: {
+        "tool_started": (Phase.TOOLS,),
+        "tool_result": (Phase.TOOLS, Phase.MODEL, Phase.OUTPUT),
+    },
+    Phase.OUTPUT: {
+        "output_refused": (Phase.MODEL,),
+        "ended": (Phase.REST,),
+    },
 }
-"""Which entries each phase takes. What else must hold stands with each entry's rule below."""
+"""Which entries each phase takes, and where each may lead. What else must hold stands with each entry's rule below."""
 
 
-class IllegalEntry(ValueError):  # noqa: N818 - the transcript refuses it
+class IllegalEntry(ValueError):
     """The entry does not fit the transcript. Nothing was changed."""
 
 
@@ -77,6 +99,12 @@ class OpenCall:
         """Whether a human still has to decide."""
         planned = self.planned
         return planned is not None and planned.needs_approval and planned.refusal is None and self.decision is None
+
+    @property
+    def may_succeed(self) -> bool:
+        """Whether the call can be answered `ok`: it ran, it carries the output, or it comes from elsewhere."""
+        planned = self.planned
+        return planned is None or self.started or (planned.is_output and planned.refusal is None)
 
 
 Lanes: TypeAlias = tuple[tuple[str, ...], ...]
@@ -258,9 +286,12 @@ class State:
 
     def _result(self, entry: ToolResult) -> None:
         call = self._open(entry.call_id)
-        if call.planned is not None and call.planned.is_output:
+        planned = call.planned
+        if not entry.is_error and (self.phase is Phase.APPROVAL or not call.may_succeed):
+            raise IllegalEntry(f"call {entry.call_id!r} never started: it cannot be answered 'ok'")
+        if planned is not None and planned.is_output:
             if entry.outcome == "ok":
-                self.output = call.planned.arguments
+                self.output = planned.arguments
             elif entry.outcome == "invalid":
                 self._output_invalid = True
         elif entry.is_error:
@@ -268,7 +299,7 @@ class State:
         del self.open[entry.call_id]
         if entry.usage is not None or entry.cost_usd is not None:
             self._spend(entry.usage or NO_USAGE, entry.cost_usd)
-        arguments = call.planned.arguments if call.planned is not None else call.call.arguments
+        arguments = call.call.arguments if planned is None else planned.arguments
         self._step[entry.call_id] = (entry.name, arguments, entry.content)
         if self.open:
             if self.phase is Phase.APPROVAL and not any(c.undecided for c in self.open.values()):
