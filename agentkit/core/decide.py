@@ -141,7 +141,8 @@ def next_action(state: State, limits: Limits, now: float) -> Action:
         case Phase.TOOLS:
             if state.in_flight:
                 return Recover(calls=state.in_flight)
-            return RunTools(lanes=state.next_wave, expired=_expired(limits, now))
+            lanes = state.next_wave  # either all of them run, or none does
+            return RunTools(lanes=lanes, expired=_expired(limits, now) and state.open[lanes[0][0]].runs)
         case Phase.OUTPUT:
             # a batch carries what ended the budget; for a text, nothing has changed since it was asked for
             last = state.last if state.output is not None else _last_request(state, limits, state.steps)

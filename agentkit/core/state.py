@@ -101,6 +101,11 @@ class OpenCall:
         return planned is not None and planned.needs_approval and planned.refusal is None and self.decision is None
 
     @property
+    def runs(self) -> bool:
+        """Whether the plan is to run the call: it is not refused and does not carry the output."""
+        return self.planned is not None and self.planned.refusal is None and not self.planned.is_output
+
+    @property
     def may_succeed(self) -> bool:
         """Whether the call can be answered `ok`: it ran, it carries the output, or it comes from elsewhere."""
         planned = self.planned
@@ -136,7 +141,7 @@ class State:
         same_steps: How many steps in a row had the same calls and results.
         noted: The model was told that it repeats itself.
         last: The limit that ended the budget, once the batch after the last request is planned.
-        batch_failed: A call of the open batch, other than the output, was answered with an error.
+        batch_failed: A call of the open batch, other than the output, failed, and the model can still be told.
         output: The accepted arguments of the call that carries the output; None otherwise.
     """
 
@@ -294,7 +299,7 @@ class State:
                 self.output = planned.arguments
             elif entry.outcome == "invalid":
                 self._output_invalid = True
-        elif entry.is_error:
+        elif entry.is_error and entry.outcome != "limit" and self.last is None:
             self.batch_failed = True
         del self.open[entry.call_id]
         if entry.usage is not None or entry.cost_usd is not None:
