@@ -67,6 +67,7 @@ class Agent(Generic[Deps, Out]):
     __slots__ = (
         "__weakref__",
         "_approve",
+        "_fixed",
         "_instructions",
         "_limits",
         "_on_tool_error",
@@ -122,6 +123,7 @@ class Agent(Generic[Deps, Out]):
         self.tools = collect(tools)
         self.name = name
         self._specs = tuple(t.spec for t in self.tools.values())
+        self._fixed = not any(t.prepare for t in self.tools.values())
         self._instructions = instructions
         self._output = output
         self._limits = limits
@@ -263,6 +265,7 @@ class Agent(Generic[Deps, Out]):
             model=model,
             tools=self.tools,
             specs=self._specs,
+            fixed=self._fixed,
             instructions="\n\n".join(part for part in (text, kind.instructions) if part),
             output=kind,
             limits=options.get("limits") or self._limits,
@@ -327,6 +330,7 @@ class Agent(Generic[Deps, Out]):
         if tools is not None:
             changed.tools = collect(tools)
             changed._specs = tuple(t.spec for t in changed.tools.values())
+            changed._fixed = not any(t.prepare for t in changed.tools.values())
         before = _overrides.set({**_overrides.get(), self: changed})
         try:
             yield changed

@@ -88,7 +88,7 @@ async def _run_lane(run: Run, lane: tuple[str, ...]) -> None:
 
 
 async def _run_call(run: Run, call: OpenCall, planned: PlannedCall) -> None:
-    tool = run.task.tools.get(planned.name)
+    tool = run.offered.get(planned.name)
     if tool is None:
         await _answer(run, call, GONE.format(name=planned.name), "unknown_tool")
         return

@@ -27,9 +27,10 @@ from agentkit.core.state import OpenCall, State
 from agentkit.core.view import Projection
 from agentkit.models.model import Model, Request
 from agentkit.runtime.output import OutputType
-from agentkit.tooling.context import ToolContext, ignore
+from agentkit.tooling.context import NO_CALL, ToolContext, ignore
 from agentkit.tooling.invoke import Prepared
 from agentkit.tooling.tool import Tool
+from agentkit.tooling.toolsets import offer
 
 View: TypeAlias = Callable[[Sequence[Message]], Sequence[Message]]
 """Narrows what the model is shown. Must keep a call together with its results."""
@@ -50,11 +51,29 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a run is to do: everything but its transcript."""
+    """What a run is to do: everything but its transcript.
+
+    Attributes:
+        model: Who answers.
+        tools: The tools by name.
+        specs: Their specs, as offered when no tool changes from step to step.
+        fixed: No tool changes from step to step.
+        instructions: The system message.
+        output: How the output is asked for and read.
+        limits: The budget of the turn.
+        settings: The agent's and the run's, merged.
+        deps: Handed to tools.
+        views: Narrow what the model is shown.
+        approve: Decides about calls; None leaves them pending.
+        summariser: Writes summaries; None for the model itself.
+        raise_tool_errors: An exception in a tool ends the run.
+        session: The name of the session, if the run is kept.
+    """
 
     model: Model
     tools: Mapping[str, Tool[..., Any]]
     specs: tuple[ToolSpec, ...]
+    fixed: bool
     instructions: str
     output: OutputType[Any]
     limits: Limits
@@ -170,7 +189,7 @@ class Run:
             messages = narrow(messages)
         if task.instructions:
             messages = (System(content=task.instructions), *messages)
-        specs = self._offered()
+        specs = task.specs if task.fixed else tuple(tool.spec for tool in self.offered.values())
         output_spec = task.output.spec
         offered = () if last else specs
         return Request(
@@ -183,15 +202,11 @@ class Run:
             session=task.session,
         )
 
-    def _offered(self) -> tuple[ToolSpec, ...]:
-        task = self.task
-        if not any(tool.prepare is not None for tool in task.tools.values()):
-            return task.specs
-        context = self.context(ToolCall(id="", name="", arguments="{}"))
-        changed = [
-            tool.spec if tool.prepare is None else tool.prepare(context, tool.spec) for tool in task.tools.values()
-        ]
-        return tuple(spec for spec in changed if spec is not None)
+    @property
+    def offered(self) -> Mapping[str, Tool[..., Any]]:
+        """The tools as they are in this step: each tool's own `prepare` may hide or change it."""
+        tools = self.task.tools
+        return tools if self.task.fixed else offer(tools, self.context(NO_CALL))
 
     def context(self, call: ToolCall) -> ToolContext[Any]:
         """What a tool may know of the run."""

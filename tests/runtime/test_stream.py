@@ -1,0 +1,148 @@
+"""What a listener is promised."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from agentkit import Agent, ModelError, tool
+from agentkit.core.events import RetryEvent, TextEvent
+from agentkit.core.messages import Assistant
+from agentkit.models.scripted import Scripted, call
+
+pytestmark = pytest.mark.anyio
+
+
+@tool
+async def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+async def events_of(agent, question="go"):
+    """All events of a run."""
+    async with agent.astream(question) as events:
+        return [event async for event in events]
+
+
+async def test_the_events_of_a_run_come_in_order():
+    """Step, call, result, step, text, finished."""
+    events = await events_of(Agent(Scripted([call("add", a=1, b=2), "it is 3"]), [add]))
+    assert [e.kind for e in events] == [
+        "step", "tool_call", "tool_result", "step", "text", "text", "text", "finished",
+    ]  # fmt: skip
+    assert events[1].call.name == "add"
+    assert events[2].result.content == "3"
+    assert events[-1].result.output == "it is 3"
+
+
+async def test_a_preamble_before_a_call_is_never_the_output():
+    """Text is final only when the turn ended without calls."""
+    events = await events_of(Agent(Scripted([["Let me add.", call("add", a=1, b=2)], "3"]), [add]))
+    assert events[-1].result.output == "3"
+
+
+async def test_a_model_that_does_not_stream_is_shown_all_the_same():
+    """Its text and its calls come as one event each."""
+
+    class Plain:
+        async def call(self, request, emit=None):
+            return Assistant(content="whole", reasoning="why")
+
+    assert [e.kind for e in await events_of(Agent(Plain()))] == ["step", "reasoning", "text", "finished"]
+
+
+async def test_leaving_early_cancels_the_run():
+    """What runs is cancelled at once."""
+    cancelled = anyio.Event()
+
+    class Endless:
+        async def call(self, request, emit=None):
+            try:
+                while True:
+                    emit(TextEvent("x"))
+                    await anyio.sleep(0.001)
+            finally:
+                cancelled.set()
+
+    with anyio.fail_after(3):
+        async with Agent(Endless()).astream("go") as events:
+            async for event in events:
+                if event.kind == "text":
+                    break
+    assert cancelled.is_set()
+
+
+async def test_an_error_comes_after_the_events_before_it_and_carries_the_run():
+    """ModelError leaves the stream plainly, not in a group."""
+    agent = Agent(Scripted([call("add", a=1, b=2), ModelError("down")]), [add])
+    kinds = []
+    with pytest.raises(ModelError, match="down") as caught:
+        async with agent.astream("go") as events:
+            async for event in events:
+                kinds.append(event.kind)
+    assert kinds == ["step", "tool_call", "tool_result", "step"]
+    assert caught.value.result.entries[-1].kind == "model_failed"
+
+
+async def test_a_reader_that_raises_ends_the_run_with_its_own_exception():
+    """The body's exception is what leaves the block."""
+    with pytest.raises(KeyError):
+        async with Agent(Scripted(["a b c"])).astream("go") as events:
+            async for _ in events:
+                raise KeyError
+
+
+async def test_a_slow_reader_makes_the_run_wait():
+    """Memory stays bounded: the model is held back when the reader is too far behind."""
+    emitted = 0
+
+    class Flood:
+        async def call(self, request, emit=None):
+            nonlocal emitted
+            for _ in range(20_000):
+                emitted += 1
+                if (wait := emit(TextEvent("x"))) is not None:
+                    await wait
+            return Assistant(content="x" * 20_000)
+
+    async with Agent(Flood()).astream("go") as events:
+        first = await anext(events)
+        await anyio.sleep(0.05)
+        assert first.kind == "step"
+        assert emitted < 5_000
+        texts = [event async for event in events if event.kind == "text"]
+    assert len(texts) == 20_000
+
+
+async def test_after_a_retry_the_text_begins_again():
+    """Only what came after it is kept of a cancelled answer."""
+
+    class Stumbling:
+        async def call(self, request, emit=None):
+            emit(TextEvent("wrong"))
+            emit(RetryEvent("connection lost"))
+            emit(TextEvent("right"))
+            return Assistant(content="right")
+
+    events = await events_of(Agent(Stumbling()))
+    assert [e.kind for e in events] == ["step", "text", "retry", "text", "finished"]
+
+
+async def test_progress_of_a_tool_is_shown_from_the_loop_and_from_a_thread():
+    """Generators yield progress; the last value is the result."""
+
+    @tool
+    async def climb(n: int):
+        for i in range(n):
+            yield i
+
+    @tool
+    def dig(n: int):
+        for i in range(n):
+            yield -i
+
+    events = await events_of(Agent(Scripted([[call("climb", n=3), call("dig", n=3)], "done"]), [climb, dig]))
+    progress = [(e.call.name, e.value) for e in events if e.kind == "tool_progress"]
+    assert {("climb", 0), ("climb", 1), ("dig", 0), ("dig", -1)} <= set(progress)
+    assert {e.call.name: e.result.content for e in events if e.kind == "tool_result"} == {"climb": "2", "dig": "-2"}
