@@ -14,7 +14,7 @@ The rewriting for a wire is in `schema_wires.py`, its inverse in `schema_inverse
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -126,7 +126,7 @@ class _Cleaner:
         root, seen = self._root, ["#"]
         while (target := resolve(self._root, root.get("$ref"))) is not None and root["$ref"] not in seen:
             seen.append(root["$ref"])
-            root = merge(target, {key: value for key, value in root.items() if key != "$ref"})
+            root = merge(target, _without(root, "$ref"))
         return root
 
     def _schema(self, node: Schema, name: str = "") -> Any:
@@ -154,7 +154,7 @@ class _Cleaner:
 
     def _reference(self, node: Mapping[str, Any]) -> Any:
         ref = node["$ref"]
-        siblings = self._schema({key: value for key, value in node.items() if key != "$ref"})
+        siblings = self._schema(_without(node, "$ref"))
         target = resolve(self._root, ref)
         if target is None:
             return {"$ref": ref, **siblings}
@@ -202,3 +202,118 @@ def _is_telling(node: Mapping[str, Any], name: str) -> bool:
 
 def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text)).casefold()
+
+
+# --- What a schema accepts, as far as its types say -------------------------------------------------------------------
+
+ANY_TYPE = frozenset({"array", "boolean", "null", "number", "object", "string"})
+"""All JSON types; "number" holds "integer"."""
+
+_TYPES: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
+
+_INTENT = {
+    "object": {"additionalProperties", "maxProperties", "minProperties", "properties", "required"},
+    "array": {"items", "maxItems", "minItems", "prefixItems", "uniqueItems"},
+    "string": {"format", "maxLength", "minLength", "pattern"},
+    "number": {"exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"},
+}
+
+
+def type_of(value: Any) -> str:
+    """The JSON type of a value; an empty text for what is no JSON."""
+    return _TYPES.get(type(value), "")
+
+
+def types_of(schema: Schema, root: Mapping[str, Any], known: dict[str, frozenset[str]] | None = None) -> frozenset[str]:
+    """The JSON types that a schema can accept, an upper bound. Keywords without a type tell which type is meant.
+
+    Args:
+        schema: A schema inside `root`.
+        root: Where references point into.
+        known: What was found for references so far (they may go round in circles).
+    """
+    if not isinstance(schema, Mapping):
+        return ANY_TYPE if schema else frozenset()
+    known = {} if known is None else known
+    found = ANY_TYPE
+    if (target := resolve(root, ref := schema.get("$ref", ""))) is not None:
+        if ref not in known:
+            known[ref] = ANY_TYPE
+            known[ref] = types_of(target, root, known)
+        found = known[ref]
+    if "type" in schema:
+        declared = schema["type"]
+        found = _both(found, _normal([declared] if isinstance(declared, str) else declared))
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    if values is not None:
+        found = _both(found, _normal(map(type_of, values)))
+    for key in ("anyOf", "oneOf"):
+        if schema.get(key):
+            found = _both(found, _normal(kind for branch in schema[key] for kind in types_of(branch, root, known)))
+    for branch in schema.get("allOf", ()):
+        found = _both(found, types_of(branch, root, known))
+    if found == ANY_TYPE:
+        found = frozenset(kind for kind, keywords in _INTENT.items() if not keywords.isdisjoint(schema)) or found
+    return found
+
+
+def _normal(kinds: Iterable[str]) -> frozenset[str]:
+    found = frozenset(kinds)
+    return found - {"integer"} if "number" in found else found
+
+
+def _both(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+    if ("integer" in one and "number" in other) or ("number" in one and "integer" in other):
+        return one & other | {"integer"}
+    return one & other
+
+
+def branches(schema: Schema, root: Mapping[str, Any], seen: set[str] | None = None) -> list[dict[str, Any]]:
+    """The alternatives of a schema, each of one type, which it names. A reference to one type stays a reference."""
+    if not isinstance(schema, Mapping):
+        return [{"type": kind} for kind in sorted(ANY_TYPE)] if schema else []
+    seen = set() if seen is None else seen
+    kinds = types_of(schema, root)
+    if len(kinds) == 1 and not schema.keys() & {"anyOf", "oneOf"}:
+        return [{**schema, "type": next(iter(kinds))}]
+    if (target := resolve(root, ref := schema.get("$ref", ""))) is not None:
+        if ref in seen:
+            return []
+        seen.add(ref)
+        return branches(merge(target, _without(schema, "$ref")), root, seen)
+    for key in ("anyOf", "oneOf"):
+        if schema.get(key):
+            rest = {name: value for name, value in schema.items() if name != key and name not in ANNOTATIONS}
+            return [each for branch in schema[key] for each in branches(merge(branch, rest), root, seen)]
+    return [_of_type(schema, kind) for kind in sorted(kinds)]
+
+
+def dereferenced(schema: Schema, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema with the keywords of what it refers to; empty for a schema without keywords."""
+    seen: set[str] = set()
+    while isinstance(schema, Mapping) and (target := resolve(root, ref := schema.get("$ref", ""))) is not None:
+        if ref in seen:
+            break
+        seen.add(ref)
+        schema = merge(target, _without(schema, "$ref"))
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _of_type(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    out = {**schema, "type": kind}
+    if "enum" in out:
+        same = (kind, "integer") if kind == "number" else (kind,)
+        out["enum"] = [value for value in out["enum"] if type_of(value) in same]
+    return out
+
+
+def _without(schema: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name != key}
