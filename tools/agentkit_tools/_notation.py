@@ -1,12 +1,12 @@
 """What people and models write, as one Python expression.
 
-`23x47`, `15% of 240`, `1,234 + 5`, `2^10`, `√16`, `5!`, `$3 × 4 =` and `math.sqrt(2)` all mean something to a reader.
+`12x34`, `20% of 80`, `1,234 + 5`, `2^10`, `√16`, `5!`, `$3 × 4 =` and `math.sqrt(2)` all mean something to a reader.
 This module says what, once and for all; the evaluator sees plain Python arithmetic. Where two readings are possible
 and none is usual, the text is refused with the two ways to write it: a wrong number is worse than a question.
 
 * `^` and `**` are powers; `×` `·` `*` multiply, and so does an `x` between two numbers; `÷` `/` divide.
 * `%` is a modulo before a number, a name or a bracket (`17 % 5`), and a percentage everywhere else (`15%`,
-  `15% of 240`, `50%*8`). Before a minus the spaces decide: `7 % -3` is a modulo, `50% - 3` is none, `7%-3` is refused.
+  `20% of 80`, `50%*8`). Before a minus the spaces decide: `7 % -3` is a modulo, `50% - 3` is none, `7%-3` is refused.
   A percentage that is added or taken away is one of what stands before it: `200 + 15%` is 230.
 * A comma separates arguments inside a function's brackets; elsewhere it groups thousands, and must do so correctly.
 * `=` compares; a trailing `=` or `?` and a leading `=` are only politeness. Currency signs are left out.
