@@ -91,7 +91,7 @@ class Result(Generic[Out]):
         if self._output is NO_OUTPUT or isinstance(self._output, str):
             return self._output if isinstance(self._output, str) else self.text
         try:
-            return self._render(self._output)
+            return str(self._render(self._output))
         except Exception:  # noqa: BLE001 - a foreign __str__ may do anything
             return self.text
 
