@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import runpy
 import sys
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -27,6 +29,8 @@ from agentkit.core.entries import (
 from agentkit.core.limits import NO_LIMITS, Limits
 from agentkit.core.messages import Assistant, System, ToolCall, ToolResult, Usage, User
 from agentkit.core.state import MOVES, IllegalEntry, Phase, State, fold
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def call(call_id: str, name: str = "add", arguments: str = "{}") -> ToolCall:
@@ -501,3 +505,10 @@ def test_the_state_holds_no_entries():
     """Nothing of a batch stays once it is answered, but its ids and the last results."""
     state = fold([ASK, *step("a"), *step("b")])
     assert (state.open, state.batch, state.waves) == ({}, (), ())
+
+
+def test_the_page_of_the_state_machine_is_made_from_the_table():
+    """`docs/reference/state-machine.md` is what `docs/generate_state_machine.py` makes of `MOVES` today."""
+    made = runpy.run_path(str(DOCS / "generate_state_machine.py"))["page"]()
+    assert (DOCS / "reference" / "state-machine.md").read_text(encoding="utf-8") == made
+    assert all(f"| `{phase}` | `{kind}` |" in made for phase, moves in MOVES.items() for kind in moves)
