@@ -21,7 +21,8 @@ from agentkit_tools._numbers import MAX_BITS, Number
 
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628620899")
 E = Decimal("2.71828182845904523536028747135266249775724709369995957496696762772407663035354759")
-CONSTANTS: Mapping[str, Number] = {"pi": PI, "e": E, "tau": 2 * PI}
+TAU = Decimal("6.28318530717958647692528676655900576839433879875021164194988918461563281257241800")
+CONSTANTS: Mapping[str, Number] = {"pi": PI, "e": E, "tau": TAU}
 
 _LARGEST_ANGLE = Decimal(10) ** 12
 _LARGEST_COUNT = 20_000
@@ -191,7 +192,7 @@ def _reduced(a: Number) -> Decimal:
     angle = n.decimal(a)
     if abs(angle) > _LARGEST_ANGLE:
         raise ToolFailed("The angle is too large. Angles are in radians; use radians(x) for degrees.")
-    return angle - 2 * PI * (angle / (2 * PI)).to_integral_value()
+    return angle - TAU * (angle / TAU).to_integral_value()
 
 
 def _sine(angle: Decimal) -> Decimal:

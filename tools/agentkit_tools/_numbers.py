@@ -328,7 +328,7 @@ def _decimal_text(number: Decimal, longest: int) -> str:
     number = number.normalize(Context(prec=PRECISION, Emin=-(10**6), Emax=10**6))
     if number == 0:
         return "0"
-    if -7 <= number.adjusted() < longest:
+    if -6 <= number.adjusted() < longest:
         return f"{number:f}"
     sign, digits, _ = number.as_tuple()
     mantissa = f"{digits[0]}.{''.join(map(str, digits[1:]))}".rstrip(".")

@@ -20,8 +20,8 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 import anyio
@@ -35,9 +35,6 @@ _BRAVE_MAX_WORDS, _BRAVE_MAX_CHARS, _BRAVE_MAX_RESULTS = 50, 400, 20
 _TITLE_CHARS, _SNIPPET_CHARS, _URL_CHARS = 200, 500, 1000
 _KEY_REFUSED = "the key in BRAVE_API_KEY was refused"
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
-
-
-_Strings: TypeAlias = Mapping[str, str]
 
 
 class SearchFailed(Exception):
@@ -85,7 +82,7 @@ class Brave:
     """
 
     name: ClassVar[str] = "brave"
-    api_key: str
+    api_key: str = field(repr=False)
     url: str = BRAVE_URL
 
     async def search(self, query: str, max_results: int) -> list[SearchResult]:
