@@ -1,0 +1,365 @@
+"""What a server answers -> our `Assistant`: a whole body, or an event stream chunk by chunk.
+
+Both read the same fields with the same tolerance; what servers send instead of the documented shapes is in the tables
+of the tests (`tests/wire/`). The rules:
+
+* Falsy is not absent: a content of 0 is the text "0".
+* Reasoning stays out of the content, in whichever field the server puts it.
+* A call item may be nested, flat or null; its arguments text, an object, or nothing. What cannot be a call is no call.
+* A body that reports a fault is that fault, whatever the status was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from agentkit.core.events import Delta
+from agentkit.core.messages import Assistant, ToolCall, Usage
+from agentkit.errors import MalformedResponse, ModelError, Unavailable
+from agentkit.models import json_bytes
+from agentkit.models.assemble import Assembler, CallPiece, cut_off_last, finish_reason_of, mended, new_call_id
+from agentkit.models.chat_completions.errors import Fault, fault_in, first_words
+from agentkit.models.chat_completions.tools import Offered
+from agentkit.models.sse import ErrorEvent
+
+Blame = Callable[[Fault], ModelError]
+"""Makes the error of a fault that came with status 200."""
+
+_REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
+_ARGUMENT_FIELDS = ("arguments", "parameters", "input", "args")
+_OF_ANSWER = ("id", "system_fingerprint", "prompt_logprobs", "citations")
+_OF_CHOICE = ("logprobs", "stop_reason")
+_OF_MESSAGE = ("refusal", "annotations", "reasoning_details", "audio", "images")
+_OF_CALL = ("extra_content",)  # Gemini's thought signatures
+_OBJECT_ARGUMENTS = re.compile(rb'"(?:arguments|parameters|input|args)"\s*:\s*[{\[]')
+
+
+def read_answer(body: bytes, offered: Offered, blame: Blame, *, model: str = "") -> Assistant:
+    """The answer that a whole body is.
+
+    Args:
+        body: As it came, with status 200.
+        offered: The tools of the request.
+        blame: Makes the error of a fault.
+        model: The name to give if the answer names none.
+
+    Raises:
+        ModelError: The body is a fault, or no answer.
+    """
+    answer = _answer_in(body, blame)
+    choice = next((c for c in _list(answer.get("choices")) if isinstance(c, Mapping)), None)
+    message = None if choice is None else _message_of(choice, ("message", "delta"))
+    if choice is None or message is None:
+        raise MalformedResponse(f"the answer holds no message: {first_words(body)}")
+    if (fault := fault_in({"error": choice.get("error")})) is not None:
+        raise blame(fault)
+    calls = [offered.ours(_call(piece)) for piece in call_pieces(message) if piece.name or piece.arguments]
+    reason = finish_reason_of(choice.get("finish_reason"), has_calls=bool(calls))
+    text, inner = split_content(message.get("content"))
+    return checked(
+        Assistant(
+            content=mended(text or text_of(message.get("refusal"))),
+            tool_calls=cut_off_last(calls, reason),
+            reasoning=mended(reasoning_of(message) or inner),
+            finish_reason=reason,
+            usage=replace(usage_of(answer.get("usage")), requests=1),
+            model=text_of(answer.get("model")) or model,
+            extra={**_kept(answer, _OF_ANSWER), **_kept(choice, _OF_CHOICE), **_kept(message, _OF_MESSAGE)},
+        )
+    )
+
+
+def checked(answer: Assistant) -> Assistant:
+    """The answer, if the server means it as one.
+
+    Raises:
+        ModelError: The server says that it failed, or speaks of calls and sends none.
+    """
+    if answer.finish_reason == "error":
+        raise Unavailable("the server ended the answer with finish_reason error")
+    if answer.finish_reason == "tool_calls" and not (answer.tool_calls or answer.content.strip()):
+        raise MalformedResponse("the server says that it calls tools, and sends no call")
+    return answer
+
+
+def _answer_in(body: bytes, blame: Blame) -> Mapping[str, Any]:
+    try:
+        value = json_bytes.loads(body)
+    except ValueError:
+        said = first_words(body)
+        raise MalformedResponse(f"the answer is not JSON: {said}" if said else "the answer is empty") from None
+    while True:
+        if (fault := fault_in(value)) is not None:
+            raise blame(fault)
+        if not isinstance(value, Mapping):
+            raise MalformedResponse(f"the answer is no JSON object: {first_words(body)}")
+        if "choices" in value or not isinstance(value.get("result"), Mapping):
+            return value
+        value = value["result"]  # Cloudflare's envelope
+
+
+class StreamReader:
+    """Puts an answer together from the payloads of an event stream; each gives the deltas to show.
+
+    Args:
+        offered: The tools of the request.
+        blame: Makes the error of a fault inside the stream.
+        model: The name to give if the stream names none.
+
+    Attributes:
+        done: The server said that nothing follows.
+    """
+
+    __slots__ = ("_assembler", "_begun", "_blame", "_extra", "_loads", "_logprobs", "_model", "_offered", "done")
+
+    def __init__(self, offered: Offered, blame: Blame, *, model: str = "") -> None:
+        self._assembler = Assembler(offered.names)
+        self._offered = offered
+        self._blame = blame
+        self._model = model
+        self._begun = False
+        self._extra: dict[str, Any] = {}
+        self._logprobs: dict[str, list[Any]] = {}
+        self._loads = json_bytes.fast_loads()
+        self.done = False
+
+    @property
+    def is_over(self) -> bool:
+        """The answer is whole, although more may follow."""
+        return self._assembler.is_over
+
+    def feed(self, payload: bytes) -> Sequence[Delta]:
+        """The deltas of one payload.
+
+        Raises:
+            ModelError: It is a fault.
+        """
+        try:
+            chunk = self._loads(payload)
+        except ValueError:
+            return self._unusual(payload)
+        if self._begun and type(payload) is bytes:
+            try:  # nearly every chunk is one choice with one piece of text and nothing else
+                [choice] = chunk["choices"]
+                delta = choice["delta"]
+                if len(delta) == 1 and choice["finish_reason"] is None and type(text := delta["content"]) is str:
+                    get = choice.get
+                    if not (get("index") or get("logprobs") or chunk.get("usage") or chunk.get("error")):
+                        return self._assembler.text(text)
+            except (LookupError, TypeError, ValueError, AttributeError):
+                pass
+        return self._chunk(chunk, payload)
+
+    def finish(self) -> tuple[Assistant, Sequence[Delta]]:
+        """The answer, and the deltas that were held back.
+
+        Raises:
+            ModelError: The stream broke off, or holds no answer.
+        """
+        answer, deltas = self._assembler.finish()
+        extra = {**self._extra, "logprobs": self._logprobs} if self._logprobs else self._extra
+        calls = tuple(self._offered.ours(call) for call in answer.tool_calls)
+        return checked(replace(answer, tool_calls=calls, model=self._model, extra=extra)), deltas
+
+    def _unusual(self, payload: bytes) -> Sequence[Delta]:
+        """A payload that the fast reader refuses: the end, a remark, or JSON that is not quite."""
+        said = payload.strip()
+        if isinstance(payload, ErrorEvent):
+            raise self._blame(Fault(first_words(said)))
+        if said == b"[DONE]":
+            self.done = True
+            self._assembler.done()
+            return ()
+        if said[:1] not in b"{[":
+            return ()  # `ping`, an empty line: no piece of the answer
+        try:
+            return self._chunk(json_bytes.loads(payload), payload)
+        except ValueError:
+            self._assembler.damaged()
+            return ()
+
+    def _chunk(self, chunk: Any, payload: bytes) -> Sequence[Delta]:
+        fault = fault_in(chunk)
+        if fault is None and isinstance(payload, ErrorEvent):
+            fault = Fault(first_words(payload))
+        if fault is not None:
+            raise self._blame(fault)
+        if not isinstance(chunk, Mapping):
+            return ()
+        self._begun = True
+        self._facts(chunk)
+        deltas: list[Delta] = []
+        for choice in _list(chunk.get("choices")):
+            if isinstance(choice, Mapping) and choice.get("index") in {None, 0}:
+                deltas += self._choice(choice, payload)
+        return deltas
+
+    def _facts(self, chunk: Mapping[str, Any]) -> None:
+        self._model = text_of(chunk.get("model")) or self._model
+        self._extra = {**_kept(chunk, _OF_ANSWER), **self._extra}
+        if isinstance(usage := chunk.get("usage"), Mapping):
+            self._assembler.usage(usage_of(usage))
+
+    def _choice(self, choice: Mapping[str, Any], payload: bytes) -> list[Delta]:
+        if (fault := fault_in({"error": choice.get("error")})) is not None:
+            raise self._blame(fault)
+        deltas: list[Delta] = []
+        # a message beside deltas repeats them; it counts only where no delta came
+        names = ("delta", "message") if self._assembler.is_empty else ("delta",)
+        if (message := _message_of(choice, names)) is not None:
+            deltas += self._delta(message, payload)
+        if isinstance(usage := choice.get("usage"), Mapping):  # Moonshot
+            self._assembler.usage(usage_of(usage))
+        logprobs = choice.get("logprobs")
+        for name, items in logprobs.items() if isinstance(logprobs, Mapping) else ():
+            if isinstance(items, list):
+                self._logprobs.setdefault(name, []).extend(items)
+        if reason := choice.get("finish_reason"):
+            self._assembler.finish_reason(reason)
+        return deltas
+
+    def _delta(self, delta: Mapping[str, Any], payload: bytes) -> Iterator[Delta]:
+        assembler = self._assembler
+        text, inner = split_content(delta.get("content"))
+        yield from assembler.reasoning(reasoning_of(delta) or inner)
+        yield from assembler.text(text or text_of(delta.get("refusal")))
+        if delta.get("tool_calls") or delta.get("function_call"):
+            if _OBJECT_ARGUMENTS.search(payload):  # the fast reader would round large integers
+                exact = _list(json_bytes.loads(payload).get("choices"))
+                delta = next((d for c in exact if (d := _inside(c, "delta") or _inside(c, "message"))), delta)
+            for piece in call_pieces(delta):
+                yield from assembler.call(piece)
+
+
+def call_pieces(message: Mapping[str, Any]) -> Iterator[CallPiece]:
+    """The calls that a message or a delta speaks of, in order."""
+    items = message.get("tool_calls")
+    items = [items] if isinstance(items, Mapping) else _list(items)
+    items = [item for item in items if isinstance(item, Mapping)]
+    if not items and isinstance(legacy := message.get("function_call"), Mapping):
+        items = [{"function": legacy}]
+    for position, item in enumerate(items):
+        function = item.get("function") or item.get("custom") or item
+        if not isinstance(function, Mapping):
+            function = {**item, "name": function}
+        arguments = next((function[key] for key in _ARGUMENT_FIELDS if function.get(key) is not None), None)
+        yield CallPiece(
+            index=_index(item.get("index"), position if len(items) > 1 else None),
+            id=text_of(item.get("id")) or None,
+            name=text_of(function.get("name")) or None,
+            arguments=arguments if isinstance(arguments, str) or arguments is None else _json(arguments),
+            extra=_kept(item, _OF_CALL),
+        )
+
+
+def _call(piece: CallPiece) -> ToolCall:
+    return ToolCall(
+        id=new_call_id(),
+        name=piece.name or "",
+        arguments=mended(piece.arguments or ""),
+        provider_id=piece.id,
+        extra=piece.extra or None,
+    )
+
+
+def _index(value: Any, otherwise: int | None) -> int | None:
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if type(value) is int else otherwise
+
+
+def _message_of(choice: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """The message or delta of a choice; of a text completion its text as one."""
+    for name in names:
+        if isinstance(message := choice.get(name), Mapping):
+            return message
+    text = choice.get("text")
+    return None if text is None else {"content": text}
+
+
+def split_content(content: Any) -> tuple[str, str]:
+    """The text of a content, and the reasoning that some servers put among its parts."""
+    if isinstance(content, str) or content is None:
+        return content or "", ""
+    if not isinstance(content, list):
+        return text_of(content), ""
+    texts, thoughts = [], []
+    for part in content:
+        if isinstance(part, Mapping) and part.get("type") in {"thinking", "reasoning"}:
+            thoughts.append(_part_text(part))
+        else:
+            texts.append(_part_text(part))
+    return "".join(texts), "".join(thoughts)
+
+
+def text_of(value: Any) -> str:
+    """A value as text: null is none, what is no text is its JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else _json(value)
+
+
+def _part_text(part: Any) -> str:
+    """The text of one content part, however deep it is."""
+    match part:
+        case None | bool():
+            return ""
+        case str():
+            return part
+        case list():
+            return "".join(map(_part_text, part))
+        case Mapping():
+            fields = ("text", "thinking", "reasoning", "content", "value", "summary", "refusal")
+            return next((_part_text(part[name]) for name in fields if part.get(name) is not None), "")
+        case _:
+            return _json(part)
+
+
+def reasoning_of(message: Mapping[str, Any]) -> str:
+    """The reasoning of a message or delta, in whichever field it stands."""
+    return next((text for name in _REASONING_FIELDS if (text := _part_text(message.get(name)))), "")
+
+
+def usage_of(usage: Any) -> Usage:
+    """Tokens as a server counts them; what it leaves out is 0."""
+    if not isinstance(usage, Mapping):
+        return Usage()
+    read = usage.get
+    prompt_details, output_details = read("prompt_tokens_details"), read("completion_tokens_details")
+    total, sent = _count(read("total_tokens")), _count(read("prompt_tokens"), read("input_tokens"))
+    neurons = read("neurons")
+    return Usage(
+        input_tokens=sent,
+        output_tokens=_count(read("completion_tokens"), read("output_tokens"), max(0, total - sent)),
+        cached_tokens=_count(_inside(prompt_details, "cached_tokens"), read("prompt_cache_hit_tokens")),  # DeepSeek
+        reasoning_tokens=_count(_inside(output_details, "reasoning_tokens"), read("reasoning_tokens")),
+        neurons=float(neurons) if isinstance(neurons, int | float) else None,
+    )
+
+
+def _count(*values: Any) -> int:
+    """The first that is a number, as a count."""
+    for value in values:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e18:
+            return int(value)
+    return 0
+
+
+def _inside(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+def _kept(fields: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name in names if (value := fields.get(name)) is not None}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,290 @@
+"""From what a server says when it fails to one of our errors: the code first, then the words, then the status.
+
+Bodies differ more than statuses do: `{"error": {...}}` (OpenAI and most), `{"error": "text"}` (Ollama), a list around
+it (Gemini), `{"errors": [...]}` (Cloudflare), `{"detail": ...}` (FastAPI), `{"message": ..., "code": ...}` (vLLM,
+Mistral), `{"type": "error", "error": {...}}` (Anthropic), plain text, HTML of a proxy. All are read here.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import html
+import re
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentkit.errors import (
+    AuthFailed,
+    ContextTooLong,
+    ModelError,
+    ModelNotFound,
+    QuotaExhausted,
+    RateLimited,
+    RequestRefused,
+    Unavailable,
+)
+from agentkit.models import json_bytes
+
+MAX_SHOWN_CHARS = 300
+"""How much of a server's words an error shows."""
+
+CODES: Mapping[str, type[ModelError]] = {
+    **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests"), RateLimited),
+    **dict.fromkeys(("tokens", "requests", "throttling", "throttled", "slow_down"), RateLimited),
+    **dict.fromkeys(("insufficient_quota", "quota_exceeded", "insufficient_balance", "billing_error"), QuotaExhausted),
+    **dict.fromkeys(("billing_hard_limit_reached", "billing_not_active", "payment_required"), QuotaExhausted),
+    **dict.fromkeys(
+        ("context_length_exceeded", "context_window_exceeded", "exceed_context_size_error", "3006"), ContextTooLong
+    ),
+    **dict.fromkeys(("model_context_window_exceeded", "string_too_long"), ContextTooLong),
+    **dict.fromkeys(("invalid_api_key", "authentication_error", "permission_error", "unauthorized"), AuthFailed),
+    **dict.fromkeys(
+        ("permission_denied", "unauthenticated", "account_deactivated", "invalid_authentication"), AuthFailed
+    ),
+    **dict.fromkeys(("model_not_found", "model_decommissioned", "model_not_available", "invalid_model"), ModelNotFound),
+    **dict.fromkeys(
+        ("content_filter", "content_policy_violation", "invalid_prompt", "string_above_max_length"), RequestRefused
+    ),
+    **dict.fromkeys(("overloaded_error", "overloaded", "engine_overloaded", "server_error", "api_error"), Unavailable),
+    **dict.fromkeys(("internal_error", "internal_server_error", "service_unavailable", "unavailable"), Unavailable),
+    **dict.fromkeys(("timeout", "timeout_error", "deadline_exceeded", "unavailable_error", "internal"), Unavailable),
+    # Workers AI (developers.cloudflare.com/workers-ai/platform/errors): 429 alone does not tell these apart
+    **dict.fromkeys(("3036", "4006"), QuotaExhausted),  # the daily allocation is used up
+    **dict.fromkeys(("3040", "3007", "7009"), Unavailable),  # out of capacity, timeout, upstream
+    **dict.fromkeys(("5007", "3042", "5028"), ModelNotFound),  # no such model, or retired
+    **dict.fromkeys(("10000", "9106"), AuthFailed),
+    **dict.fromkeys(("7000", "7003"), ModelNotFound),  # no route: a wrong account id or path
+    **dict.fromkeys(("3003", "5004", "5005", "5016", "5018", "5019", "5025"), RequestRefused),
+    **dict.fromkeys(("5035", "3041", "3023", "8001", "8005", "8006", "7001", "2008", "3039"), RequestRefused),
+}
+"""Codes and types that say more than the status, in lower case."""
+
+STATUSES: Mapping[int, type[ModelError]] = {
+    401: AuthFailed,
+    402: QuotaExhausted,
+    403: AuthFailed,
+    404: ModelNotFound,
+    408: Unavailable,
+    409: Unavailable,
+    410: ModelNotFound,
+    413: ContextTooLong,
+    425: Unavailable,
+    429: RateLimited,
+    501: RequestRefused,
+}
+
+_WORDS: tuple[tuple[type[ModelError], re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE))
+    for kind, pattern in (
+        (ContextTooLong, r"context[ _](?:length|window|size|limit)|maximum (?:context|(?:prompt|input) length)"),
+        (ContextTooLong, r"(?:prompt|input) is too long|too many (?:input )?tokens|reduce the length of"),
+        (ContextTooLong, r"tokens? (?:count )?.{0,60}exceeds?\b|too large for model|max_new_tokens\W+must be"),
+        (ContextTooLong, r"max_(?:completion_)?tokens\W+is too large"),
+        (AuthFailed, r"(?:invalid|incorrect|missing|no) api key|api key (?:not valid|is (?:invalid|missing|not set))"),
+        (ModelNotFound, r"not a valid model|no such model|(?:unknown|invalid) model"),
+        (ModelNotFound, r"\bmodel\b.{0,120}\b(?:does not exist|not found|deprecated)"),
+    )
+)
+"""Words that say more than the status, where no code does."""
+_QUOTA = re.compile(
+    r"exceeded your current quota|insufficient[_ ](?:quota|balance|credits?|funds)|out of credits|per day\b|"
+    r"(?:daily|monthly)\b.{0,40}(?:limit|allocation|quota)|requires more credits",
+    re.IGNORECASE,
+)
+_WAIT = re.compile(
+    r"(?:try again|retry|retryDelay)\W*(?:in|after)?\W*(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?) ?(ms|s))?",
+    re.IGNORECASE,
+)
+_LIMIT = re.compile(
+    r"(?:context (?:length|size|window|limit)|(?:prompt|input) length)(?: is| of)?(?: only)?[ :(]*(\d+)"
+    r"|> ?(\d+)|(\d+) maximum context|allowed \((\d+)\)|must be <= (\d+)",
+    re.IGNORECASE,
+)
+_REQUESTED = re.compile(
+    r"requested (?:about |a total of )?(\d+) tokens|resulted in (\d+)|contains (?:at least )?(\d+)"
+    r"|passed (\d+) input tokens|(?:request|input|prompt) \((\d+) tokens|token count \((\d+)\)|too long: (\d+)"
+    r"|has (\d+) input tokens|given: (\d+)|limit: (\d+) \+",
+    re.IGNORECASE,
+)
+_REQUESTED_OUTPUT = re.compile(r"requested (\d+) output tokens|too large: (\d+)|limit: \d+ \+ (\d+) >", re.IGNORECASE)
+_CODE_IN_TEXT = re.compile(r"\b(\d{4,5}): ")
+_REQUEST_IDS = ("x-request-id", "request-id", "cf-ray", "x-amzn-requestid")
+_MESSAGE_FIELDS = ("message", "detail", "error_description", "error_msg", "msg", "Message", "title", "reason", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a body says went wrong.
+
+    Attributes:
+        message: In the server's words.
+        codes: Its codes and types, most telling first.
+        fields: The object that said it.
+    """
+
+    message: str
+    codes: tuple[str, ...] = ()
+    fields: Mapping[str, Any] | None = None
+
+
+def fault_in(body: Any) -> Fault | None:
+    """The fault that a JSON body reports; None if it reports none."""
+    match body:
+        case [Mapping() as first, *_]:
+            return fault_in(first)
+        case {"error": error} if error:
+            return _fault(error, body)
+        case {"errors": [first, *_]}:
+            return _fault(first, body)
+        case {"detail": detail} if detail:
+            return _fault(detail, body)
+        case {"success": False} | {"object": "error"} | {"type": "error"} | {"status": "error"}:
+            return _fault(body, body)
+        case {"message": str() | Mapping()} if not body.keys() & {"choices", "role", "done"}:
+            return _fault(body, body)
+    return None
+
+
+def _fault(error: Any, body: Mapping[str, Any]) -> Fault:
+    if not isinstance(error, Mapping):
+        if isinstance(error, list):
+            error = "; ".join(_said(item) for item in error)
+        return Fault(_said(error), tuple(_codes(body)), body)
+    message = next((_said(error[key]) for key in _MESSAGE_FIELDS if error.get(key)), "") or _said(error)
+    raw = error.get("metadata", {}).get("raw") if isinstance(error.get("metadata"), Mapping) else None
+    if isinstance(raw, str):  # OpenRouter: what the provider behind it said
+        message = f"{message}: {raw}"
+    return Fault(message, (*_codes(error), *_codes(body)), error)
+
+
+def _codes(fields: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("code", "status", "type"):
+        value = fields.get(key)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            yield str(value).strip().lower()
+
+
+def _said(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case {"msg": str() as message, "loc": [*where]}:  # a validation error of FastAPI
+            return f"{'.'.join(map(str, where))}: {message}"
+        case {"message": str() as message}:
+            return message
+        case _:
+            return json_bytes.dumps(value).decode()
+
+
+def first_words(body: bytes | str) -> str:
+    """The beginning of a body, on one line; of HTML its text."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    if re.match(r"\s*<", text):
+        text = re.sub(r"(?is)<(script|style)\b.*?(?:</\1>|\Z)|<[^>]*>", " ", text[:100_000])
+        text = html.unescape(text)
+    text = " ".join(text[:10_000].split())
+    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "..."
+
+
+def error_of(
+    status: int, headers: Mapping[str, str], body: bytes, *, secrets: Collection[str] = (), hint: str = ""
+) -> ModelError:
+    """The error that an answer is.
+
+    Args:
+        status: HTTP status; 200 for an error that came as an answer.
+        headers: Of the answer, `get` in lower case.
+        body: As it came.
+        secrets: Texts that must not be shown (keys): servers repeat them.
+        hint: What the caller may want to change, if the server's side is not to blame.
+    """
+    try:
+        fault = fault_in(json_bytes.loads(body))
+    except ValueError:
+        fault = None
+    return error_from(
+        fault or Fault(first_words(body) or "no explanation"), status, headers, secrets=secrets, hint=hint
+    )
+
+
+def error_from(
+    fault: Fault, status: int, headers: Mapping[str, str], *, secrets: Collection[str] = (), hint: str = ""
+) -> ModelError:
+    """The error that a fault is; see `error_of`."""
+    kind = _kind(fault, status)
+    codes = [code for code in fault.codes if code not in {str(status), "error"}]
+    shown = f"{first_words(fault.message)}{f' ({hint})' if hint else ''}"
+    shown = (
+        " ".join(filter(None, (f"HTTP {status}" if status != 200 else "", codes[0] if codes else ""))) + f": {shown}"
+    )
+    for secret in secrets:
+        shown = shown.replace(secret, "[key]")
+    error = kind(
+        shown.removeprefix(": "),
+        status=status,
+        code=codes[0] if codes else None,
+        request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
+        retry_after_s=_retry_after_s(fault, headers),
+    )
+    if isinstance(error, ContextTooLong):
+        error.limit_tokens, error.requested_tokens = _token_numbers(fault)
+    if (said := headers.get("x-should-retry")) in {"true", "false"}:
+        error.retryable = said == "true"
+    return error
+
+
+def _kind(fault: Fault, status: int) -> type[ModelError]:
+    codes = [*fault.codes, *_CODE_IN_TEXT.findall(fault.message)]
+    by_code = next((CODES[code] for code in codes if code in CODES), None)
+    if by_code in {None, RateLimited} and status in {200, 403, 429} and _QUOTA.search(fault.message):
+        return RateLimited if _asked_wait_s(fault.message) else QuotaExhausted
+    if status != 429 and by_code in {None, RequestRefused, Unavailable, ModelNotFound}:
+        for kind, words in _WORDS:
+            if words.search(fault.message):
+                return kind
+    if by_code is not None:
+        return by_code
+    if status == 200:
+        numeric = next((int(code) for code in fault.codes if code.isdecimal() and 400 <= int(code) < 600), 500)
+        return _kind(fault, numeric)
+    return STATUSES.get(status) or (Unavailable if status >= 500 else RequestRefused)
+
+
+def _retry_after_s(fault: Fault, headers: Mapping[str, str]) -> float | None:
+    """What the server asks to wait: in its headers (seconds, or a date), else in its words."""
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,9}(\.\d*)?", value):
+            return float(value) * unit_s
+        if value and (date := email.utils.parsedate_tz(value)):
+            return max(0.0, email.utils.mktime_tz(date) - time.time())
+    return _asked_wait_s(fault.message) or None
+
+
+def _asked_wait_s(text: str) -> float:
+    """Seconds to wait by words such as `Please try again in 1m3.2s`; 0 if there are none."""
+    for hours, minutes, number, unit in _WAIT.findall(text):
+        seconds = float(number or 0) * (0.001 if unit.lower() == "ms" else 1)
+        if total := int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds:
+            return total
+    return 0.0
+
+
+def _token_numbers(fault: Fault) -> tuple[int | None, int | None]:
+    """The window and what was asked for, in tokens, as far as the server said them."""
+    fields, text = fault.fields or {}, re.sub(r"(?<=\d)[,_](?=\d{3})", "", fault.message)
+    limit, requested = fields.get("n_ctx"), fields.get("n_prompt_tokens")  # llama.cpp
+    if not isinstance(limit, int):
+        limit = _first_number(_LIMIT, text)
+    if not isinstance(requested, int):
+        requested = _first_number(_REQUESTED, text)
+        if requested is not None:
+            requested += _first_number(_REQUESTED_OUTPUT, text) or 0
+    return limit, requested
+
+
+def _first_number(pattern: re.Pattern[str], text: str) -> int | None:
+    match = pattern.search(text)
+    return next((int(group) for group in match.groups() if group), None) if match else None

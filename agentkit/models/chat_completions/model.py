@@ -1,0 +1,190 @@
+"""`ChatCompletions`: a model behind any OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from types import TracebackType
+from typing import Any, Self
+
+from agentkit.core.events import Emit
+from agentkit.core.messages import Assistant
+from agentkit.core.settings import Settings
+from agentkit.errors import ModelError, UsageError
+from agentkit.models.chat_completions.decode import StreamReader, read_answer
+from agentkit.models.chat_completions.encode import Encoder
+from agentkit.models.chat_completions.errors import Fault, error_from, error_of
+from agentkit.models.chat_completions.profiles import Profile
+from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at, shown
+from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
+from agentkit.models.exchange import Exchange
+from agentkit.models.http import ClientTransport, PerLoop, Post, StockTransport, Timeouts
+from agentkit.models.model import Request
+from agentkit.models.retrying import Retries
+
+DEFAULT_TIMEOUT_S = 600.0
+"""The longest wait for a whole answer, or for the next piece of a stream."""
+
+_SETTING_NAMES = frozenset(f.name for f in fields(Settings))
+_SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie")
+
+
+class ChatCompletions:
+    """A model behind an OpenAI-compatible server.
+
+    Any number of runs on any number of event loops may use it at once. Making one costs nothing: connections are opened
+    by the first request, one pool for each event loop, and closed when the loop ends or by `aclose`.
+
+    Attributes:
+        model: The name that the server knows.
+        profile: What this server does differently.
+        settings: What is sent where a request does not say otherwise.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        profile: Profile | None = None,
+        http_client: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        retries: int | Retries = 2,
+        **settings: Any,
+    ) -> None:
+        """Describe the model.
+
+        Args:
+            model: The name that the server knows.
+            base_url: Where the server is, with or without `/v1`; if left out, `OPENAI_BASE_URL`, else OpenAI itself.
+            api_key: Sent as a bearer token; if left out, the environment variable of a known server (`OPENAI_API_KEY`).
+            profile: What the server does differently; if left out, that of a known server, else what most take.
+            http_client: An `AsyncClient` of httpx2 or httpx, used as it is; closing it stays with the caller.
+            headers: Further headers of each request.
+            timeout_s: Seconds for one request, tries not included; if left out, 600 for a whole answer and, while one
+                streams, for each piece of it.
+            retries: How often a request that may succeed later is sent again, or exactly when.
+            **settings: Fields of `Settings`, such as `temperature=0`.
+
+        Raises:
+            UsageError: The address, the key, the client or a setting cannot be right.
+        """
+        self._url = endpoint(base_url or SERVERS["openai"].address())
+        here = server_at(self._url)
+        named = here if base_url else SERVERS["openai"]  # OPENAI_BASE_URL moves the server, and takes the key along
+        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        key = named.key(api_key, needed=named is here and http_client is None and "authorization" not in sent)
+        self.model = model
+        self.profile = profile or here.profile
+        self.settings = _settings({**settings, "timeout_s": timeout_s})
+        self._headers = {"content-type": "application/json", "user-agent": "agentkit", **_bearer(key), **sent}
+        self._encoder = Encoder(model, self.profile)
+        self._retries = retries if isinstance(retries, Retries) else Retries(times=retries)
+        client = None if http_client is None else ClientTransport(http_client)
+        self._transports = PerLoop(StockTransport if client is None else lambda: client)
+
+    @property
+    def native_output(self) -> bool:
+        """Whether the server is known to enforce a JSON schema."""
+        return self.profile.native_output
+
+    async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
+        """One answer, whole; see `Model`.
+
+        Raises:
+            ModelError: There is none; what was emitted is void.
+        """
+        settings = self.settings | request.settings
+        turn = _Turn(
+            model=self.model,
+            encoder=self._encoder,
+            request=request,
+            settings=settings,
+            url=self._url,
+            headers=self._headers,
+        )
+        exchange = Exchange(
+            turn=turn,
+            transports=self._transports,
+            retries=self._retries,
+            limit_s=settings.timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None),
+            emit=emit,
+        )
+        return await exchange.run()
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop; those of others close when their loops end."""
+        await self._transports.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r}, base_url={shown(self._url)!r})"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Turn:
+    """One request on this wire; see `exchange.Turn`."""
+
+    model: str
+    encoder: Encoder
+    request: Request
+    settings: Settings
+    url: str
+    headers: Mapping[str, str]
+    offered: Offered = field(default=NO_TOOLS)
+
+    def post(self, *, stream: bool) -> Post:
+        encoded = self.encoder.encode(self.request, self.settings, stream=stream)
+        self.offered = encoded.offered
+        headers = {**self.headers, "accept": "text/event-stream" if stream else "application/json"}
+        session_header = self.encoder.profile.session_header
+        if session_header and self.request.session:
+            headers[session_header] = self.request.session
+        timeouts = Timeouts(idle_s=self.settings.timeout_s or DEFAULT_TIMEOUT_S)
+        return Post(url=self.url, headers=headers, body=encoded.body, timeouts=timeouts)
+
+    def whole(self, body: bytes) -> Assistant:
+        return read_answer(body, self.offered, self._blame, model=self.model)
+
+    def reader(self) -> StreamReader:
+        return StreamReader(self.offered, self._blame, model=self.model)
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
+        hint = ""
+        if status in {401, 403} and "authorization" not in self.headers:
+            hint = "no API key was sent"
+        elif status in {404, 405}:
+            hint = f"is base_url right? the request went to {shown(self.url)}"
+        elif 300 <= status < 400:
+            hint = f"the server moved to {shown(headers.get('location', 'an unknown place'))}; set base_url"
+        return error_of(status, headers, body, secrets=self._secrets(), hint=hint)
+
+    def _blame(self, fault: Fault) -> ModelError:
+        return error_from(fault, 200, {}, secrets=self._secrets())
+
+    def _secrets(self) -> Collection[str]:
+        held = [value.removeprefix("Bearer ") for name, value in self.headers.items() if _SECRET_HEADER.search(name)]
+        return [value for value in held if value]
+
+
+def _bearer(key: str | None) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    for name in given.keys() - _SETTING_NAMES:
+        near = get_close_matches(name, _SETTING_NAMES, n=1)
+        hint = f"did you mean {near[0]}?" if near else "put what only this server knows into extra={...}"
+        raise UsageError(f"unknown setting {name!r}: {hint}")
+    return Settings(**given)
