@@ -9,7 +9,7 @@
 * `discriminator` (of OpenAPI) goes, for its mapping points into `$defs`; the `const` of each branch says the same.
 
 Wherever a schema is walked, data stays data: the values of `default`, `const`, `enum` and `examples` are never touched.
-The rewriting for a wire is in `schema_wires.py`, its inverse in `schema_inverse.py`.
+The rewriting for a wire is in `schema_wires.py`.
 """
 
 from __future__ import annotations
@@ -88,6 +88,14 @@ def merge(target: Schema, siblings: Mapping[str, Any]) -> dict[str, Any]:
     if any(key in target and key not in ANNOTATIONS and target[key] != value for key, value in siblings.items()):
         return {**siblings, "allOf": [*siblings.get("allOf", ()), target]}
     return {**target, **siblings}
+
+
+def apart(schema: Schema) -> tuple[Schema, dict[str, Any]]:
+    """What a schema demands, and what it only says."""
+    if not isinstance(schema, Mapping):
+        return schema, {}
+    bare = {key: value for key, value in schema.items() if key not in ANNOTATIONS}
+    return bare, {key: value for key, value in schema.items() if key in ANNOTATIONS}
 
 
 def subschemas(schema: Mapping[str, Any]) -> Iterator[Schema]:
@@ -276,8 +284,17 @@ def _both(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
     return one & other
 
 
-def branches(schema: Schema, root: Mapping[str, Any], seen: set[str] | None = None) -> list[dict[str, Any]]:
-    """The alternatives of a schema, each of one type, which it names. A reference to one type stays a reference."""
+def branches(
+    schema: Schema, root: Mapping[str, Any], *, expand: bool = True, seen: set[str] | None = None
+) -> list[dict[str, Any]]:
+    """The alternatives of a schema, each of one type, which it names.
+
+    Args:
+        schema: A schema inside `root`.
+        root: Where references point into.
+        expand: Look into references to a choice of types. Without, such a reference stays, and names no type.
+        seen: The references that were looked into.
+    """
     if not isinstance(schema, Mapping):
         return [{"type": kind} for kind in sorted(ANY_TYPE)] if schema else []
     seen = set() if seen is None else seen
@@ -285,14 +302,17 @@ def branches(schema: Schema, root: Mapping[str, Any], seen: set[str] | None = No
     if len(kinds) == 1 and not schema.keys() & {"anyOf", "oneOf"}:
         return [{**schema, "type": next(iter(kinds))}]
     if (target := resolve(root, ref := schema.get("$ref", ""))) is not None:
+        if not expand:
+            return [dict(schema)]
         if ref in seen:
             return []
         seen.add(ref)
-        return branches(merge(target, _without(schema, "$ref")), root, seen)
+        return branches(merge(target, _without(schema, "$ref")), root, seen=seen)
     for key in ("anyOf", "oneOf"):
         if schema.get(key):
             rest = {name: value for name, value in schema.items() if name != key and name not in ANNOTATIONS}
-            return [each for branch in schema[key] for each in branches(merge(branch, rest), root, seen)]
+            choices = [merge(branch, rest) for branch in schema[key]]
+            return [each for choice in choices for each in branches(choice, root, expand=expand, seen=seen)]
     return [_of_type(schema, kind) for kind in sorted(kinds)]
 
 
