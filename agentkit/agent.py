@@ -257,7 +257,9 @@ class Agent(Generic[Deps, Out]):
             raise UsageError(f"unknown option {', '.join(sorted(unknown))}; a run takes output, {_OPTIONS}")
         if options.get("session") is not None and options.get("history") is not None:
             raise UsageError("give session= or history=, not both: a session keeps its own history")
-        model = self.model or default_model()
+        if self.model is None:
+            self.model = default_model()
+        model = self.model
         deps = options.get("deps")
         kind = output_type(self._output if output is None else output, model)
         text = self._instructions if isinstance(self._instructions, str) else self._instructions(cast("Deps", deps))

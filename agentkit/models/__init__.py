@@ -1,0 +1,9 @@
+"""Models: one method, many wires."""
+
+from __future__ import annotations
+
+from agentkit.models.chat_completions.model import ChatCompletions
+from agentkit.models.model import Model, OutputSchema, Request
+from agentkit.models.scripted import Scripted, call
+
+__all__ = ["ChatCompletions", "Model", "OutputSchema", "Request", "Scripted", "call"]

@@ -51,8 +51,10 @@ def user(question: Question) -> User:
     """The question as a message.
 
     Raises:
-        UsageError: It is neither text nor content parts.
+        UsageError: It is empty, or neither text nor content parts.
     """
+    if not question:
+        raise UsageError("the question is empty: ask something, or pass None to go on with the history or the session")
     if isinstance(question, str):
         return User(content=question)
     parts = [dict(part) for part in question if isinstance(part, Mapping) and "type" in part]

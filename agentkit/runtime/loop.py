@@ -6,6 +6,7 @@ model; `batch.py` is the only place that calls a tool.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, assert_never
 from uuid import uuid4
@@ -24,22 +25,14 @@ from agentkit.core.decide import (
     next_action,
 )
 from agentkit.core.entries import Ended, ModelFailed, Note, OutputRefused
-from agentkit.core.events import (
-    ApprovalEvent,
-    Delta,
-    FinishedEvent,
-    ReasoningEvent,
-    RetryEvent,
-    StepEvent,
-    TextEvent,
-    ToolCallEvent,
-)
+from agentkit.core.events import ApprovalEvent, FinishedEvent, StepEvent
 from agentkit.core.messages import Assistant
 from agentkit.core.result import NO_OUTPUT, Result
 from agentkit.core.state import Phase, State
-from agentkit.errors import ContextTooLong
+from agentkit.errors import ContextTooLong, UsageError
 from agentkit.runtime.approval import ask
 from agentkit.runtime.batch import recover, run_tools
+from agentkit.runtime.heard import Heard
 from agentkit.runtime.output import OutputFault
 from agentkit.runtime.planning import plan_batch
 from agentkit.runtime.run import Run
@@ -86,9 +79,7 @@ async def _drive(run: Run) -> Result[Any]:
             case Summarise():
                 await summarise(run)
             case Finish():
-                if run.state.phase is not Phase.REST:
-                    await run.append(Ended(reason=action.reason))
-                return run.result(action.reason)
+                return await finish(run, action)
             case unknown:
                 assert_never(unknown)
 
@@ -115,7 +106,7 @@ async def call_model(run: Run, action: CallModel) -> None:
                 text = "".join(heard.texts) if heard else ""
                 await run.append(Assistant(content=text, finish_reason="aborted", aborted=True))
             raise
-        answer = _with_own_ids(answer, run.state)
+        answer = _sound(answer, run.state)
         await run.append(answer)
         if heard is not None:
             await heard.complete(answer)
@@ -139,48 +130,33 @@ async def check_output(run: Run, action: CheckOutput) -> None:
     await run.append(Ended(reason=action.reason))
 
 
-class Heard:
-    """Hands a model's deltas on to the listener and remembers what was said.
+async def finish(run: Run, action: Finish) -> Result[Any]:
+    """Close the turn if that was not done, and give its result."""
+    if run.state.phase is Phase.REST:
+        recall_output(run)
+    else:
+        await run.append(Ended(reason=action.reason))
+    return run.result(action.reason)
 
-    Attributes:
-        texts: The pieces of text since the last retry.
+
+def recall_output(run: Run) -> None:
+    """The output of a turn that had ended before this process took it up."""
+    text = run.state.output if run.state.output is not None else run.closing_text
+    if run.output is NO_OUTPUT and text is not None and run.state.ended not in (None, "output", "closed"):
+        with suppress(OutputFault):
+            run.output = run.task.output.read(text, may_be_blank=True)
+
+
+def _sound(answer: Any, state: State) -> Assistant:
+    """The answer counted as one request, with an id of its own for each call, whatever the model gave.
+
+    Raises:
+        UsageError: It is no `Assistant`.
     """
-
-    __slots__ = ("_announced", "_run", "texts")
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._announced: set[str] = set()
-        self.texts: list[str] = []
-
-    def __call__(self, delta: Delta) -> Any:
-        """Take one delta; what it gives back, if anything, is to be awaited."""
-        match delta:
-            case TextEvent():
-                self.texts.append(delta.text)
-            case ToolCallEvent():
-                self._announced.add(delta.call.id)
-            case RetryEvent():
-                self.texts.clear()
-            case _:
-                pass
-        listener = self._run.listener
-        return listener(delta) if listener is not None else None
-
-    async def complete(self, answer: Assistant) -> None:
-        """Show what the model did not emit itself, so that every model streams."""
-        if not self.texts:
-            if answer.reasoning:
-                await self._run.show(ReasoningEvent(answer.reasoning))
-            if answer.content:
-                await self._run.show(TextEvent(answer.content))
-        for call in answer.tool_calls:
-            if call.id not in self._announced:
-                await self._run.show(ToolCallEvent(call))
-
-
-def _with_own_ids(answer: Assistant, state: State) -> Assistant:
-    """The answer with an id of its own for each call, whatever the model gave."""
+    if not isinstance(answer, Assistant):
+        raise UsageError(f"a model's `call` gives an Assistant, this one gave {type(answer).__name__}")
+    if answer.usage.requests == 0:
+        answer = replace(answer, usage=replace(answer.usage, requests=1))
     ids = [call.id for call in answer.tool_calls]
     if len(set(ids)) == len(ids) and not any(not i or state.knows(i) for i in ids):
         return answer

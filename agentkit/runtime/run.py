@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
@@ -169,6 +170,12 @@ class Run:
         """The text of the last answer."""
         return next((e.content for e in reversed(self.entries) if isinstance(e, Assistant) and not e.aborted), "")
 
+    @property
+    def closing_text(self) -> str | None:
+        """The text with which the last turn ended; None if it ended otherwise."""
+        last = self.entries[-2] if len(self.entries) > 1 else None
+        return last.content if isinstance(last, Assistant) and not last.tool_calls and not last.aborted else None
+
     def shown(self, call: OpenCall) -> ToolCall:
         """The call with its resolved name and its repaired arguments."""
         planned = call.planned
@@ -176,10 +183,10 @@ class Run:
             return call.call
         return replace(call.call, name=planned.name, arguments=planned.arguments)
 
-    def deadline(self) -> anyio.CancelScope:
-        """A scope that ends with the run's deadline."""
+    def deadline(self) -> AbstractContextManager[Any]:
+        """A block that ends with the run's deadline."""
         limit = self.task.limits.deadline_s
-        return anyio.CancelScope() if limit is None else anyio.move_on_after(max(0.0, limit - self.worked_s))
+        return nullcontext() if limit is None else anyio.move_on_after(max(0.0, limit - self.worked_s))
 
     def request(self, *, last: bool) -> Request:
         """The next request; the last one of a budget offers no tool but the one that carries the output."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import anyio
+from anyio.abc import TaskGroup
 
 from agentkit.core.events import Event
 from agentkit.core.result import Result
@@ -42,10 +43,11 @@ class EventStream(Generic[Out]):
         self._room = anyio.Event()
         self._over = False
         self._fault: BaseException | None = None
-        self._tasks = anyio.create_task_group()
+        self._tasks: TaskGroup
         self.result: Result[Out] | None = None
 
     async def __aenter__(self) -> Self:
+        self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._run)
         return self

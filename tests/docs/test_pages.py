@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 from scripted_server import scripted_server
 
+from agentkit import Agent
+from agentkit.runtime.sync import run_sync
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -38,11 +41,15 @@ def test_the_fences_of_a_page_run(page, monkeypatch, tmp_path):
             line = text[: fence.start(1)].count("\n")
             code = compile("\n" * line + fence.group(1), str(page), "exec")
             exec(code, module.__dict__)
+        for agent in [value for value in vars(module).values() if isinstance(value, Agent) and value.model]:
+            run_sync(agent.model.aclose, "aclose")
         assert len(server.bodies) == len(server.lines), "the page's script is not used up"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_links_of_a_page_lead_somewhere(page):
     """Every relative link names a file."""
-    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)):
+    for target in re.findall(
+        r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    ):
         assert (page.parent / target).exists(), target

@@ -41,11 +41,15 @@ def test_importing_agentkit_imports_nothing_heavy_and_opens_nothing():
         socket.socket.connect = None
         import agentkit
         heavy = {"pydantic", "httpx2", "httpx", "jsonschema", "docstring_parser", "xllamacpp", "aiohttp", "orjson",
-                 "ddgs", "trio", "agentkit_tools", "sqlite3"}
+                 "ddgs", "trio", "agentkit_tools"}
         print(sorted(heavy & set(sys.modules)))
     """
     done = subprocess.run(
-        [sys.executable, "-c", "\n".join(line.strip() for line in code.replace("\n                 ", " ").splitlines())],
+        [
+            sys.executable,
+            "-c",
+            "\n".join(line.strip() for line in code.replace("\n                 ", " ").splitlines()),
+        ],
         capture_output=True,
         text=True,
         check=True,
