@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from reprlib import repr as short
 from typing import Any
 
@@ -33,8 +34,8 @@ def to_openai(message: Message) -> dict[str, JSONValue]:
             return out
 
 
-def from_openai(messages: Iterable[Mapping[str, Any]]) -> list[Entry]:
-    """The entries of a conversation given as chat-completions dicts.
+def from_openai(messages: Iterable[Mapping[str, Any] | Message]) -> list[Entry]:
+    """The entries of a conversation given as chat-completions dicts (or as messages, which stay as they are).
 
     What other programs leave behind is mended, the same way each time: a call without a result is answered as
     interrupted, a result without a call is left out, a result without an id answers the first open call, and missing
@@ -43,75 +44,57 @@ def from_openai(messages: Iterable[Mapping[str, Any]]) -> list[Entry]:
     Raises:
         ValueError: A message has no role that a conversation has, or no content that can be read.
     """
-    reader = _Reader()
-    for number, message in enumerate(messages):
-        if not isinstance(message, Mapping):
-            raise ValueError(f"message {number}: expected a dict with 'role' and 'content', got {short(message)}")
+    mender = _Mender()
+    for number, item in enumerate(messages):
         try:
-            reader.read(message)
+            mender.take(_message(item))
         except ValueError as fault:
             raise ValueError(f"message {number}: {fault}") from None
-    reader.close_batch()
-    reader.end_turn()
-    return reader.entries
+    mender.close_batch()
+    mender.end_turn()
+    return mender.entries
 
 
-class _Reader:
-    """Builds a legal transcript, message by message."""
+class _Mender:
+    """Makes a legal transcript of messages, one by one.
+
+    Attributes:
+        entries: The transcript so far.
+    """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self._open: list[ToolCall] = []
+        self._open: list[tuple[str, ToolCall]] = []  # the id that results will name, and the call
         self._in_turn = False
         self._ids: set[str] = set()
 
-    def read(self, message: Mapping[str, Any]) -> None:
-        """Take the next message."""
-        role, content = message.get("role"), message.get("content")
-        if role not in ("tool", "function"):
-            self.close_batch()
-        match role:
-            case "system" | "developer":
-                self.end_turn()
-                self.entries.append(System(content=_text(content)))
-            case "user":
-                self.end_turn()
-                self._begin_turn(tuple(map(_part, content)) if isinstance(content, list | tuple) else _text(content))
-            case "assistant":
-                self._assistant(message, _text(content))
-            case "tool" | "function":
-                self._result(message.get("tool_call_id"), _text(content))
-            case _:
-                raise ValueError(f"unknown role {short(role)}; use system, user, assistant or tool")
+    def take(self, message: Message) -> None:
+        """Add the next message."""
+        if isinstance(message, ToolResult):
+            self._result(message)
+            return
+        self.close_batch()
+        if isinstance(message, Assistant):
+            self._answer(message)
+            return
+        self.end_turn()
+        self.entries.append(message)
+        self._in_turn = isinstance(message, User)
 
-    def _begin_turn(self, content: str | tuple[Mapping[str, Any], ...]) -> None:
-        self.entries.append(User(content=content))
-        self._in_turn = True
-
-    def _assistant(self, message: Mapping[str, Any], text: str) -> None:
+    def _answer(self, message: Assistant) -> None:
         if not self._in_turn:  # a conversation may begin with a greeting, or go on after an answer
-            self._begin_turn("")  # the view does not show it
-        items = message.get("tool_calls") or message.get("function_call")
-        items = [items] if isinstance(items, Mapping) else items if isinstance(items, list | tuple) else []
-        calls = tuple(self._call(item) for item in items if isinstance(item, Mapping) and item)
-        self._open = list(calls)
-        self.entries.append(Assistant(content=text, tool_calls=calls, finish_reason="tool_calls" if calls else "stop"))
+            self.entries.append(User(content=""))  # the view does not show it
+            self._in_turn = True
+        if message.aborted:
+            self.entries.append(message)
+            return
+        calls = tuple(replace(call, id=self._own_id(call.id)) for call in message.tool_calls)
+        self._open = [(given.id, call) for given, call in zip(message.tool_calls, calls, strict=True)]
+        self.entries.append(replace(message, tool_calls=calls))
         if not calls:
             self.end_turn()
 
-    def _call(self, item: Mapping[str, Any]) -> ToolCall:
-        function = item.get("function")
-        function = function if isinstance(function, Mapping) else item
-        name, given = function.get("name"), item.get("id")
-        given = given if isinstance(given, str) else None
-        return ToolCall(
-            id=self._own_id(given),
-            name=name if isinstance(name, str) else "",
-            arguments=_arguments(function.get("arguments")),
-            provider_id=given,
-        )
-
-    def _own_id(self, given: str | None) -> str:
+    def _own_id(self, given: str) -> str:
         own, number = given, len(self._ids)
         while not own or own in self._ids:
             number += 1
@@ -119,16 +102,16 @@ class _Reader:
         self._ids.add(own)
         return own
 
-    def _result(self, given: Any, text: str) -> None:
-        for call in self._open:
-            if given is None or call.provider_id == given:
-                self._open.remove(call)
-                self.entries.append(ToolResult(call_id=call.id, name=call.name, content=text))
+    def _result(self, message: ToolResult) -> None:
+        for place, (given, call) in enumerate(self._open):
+            if message.call_id in ("", given):
+                del self._open[place]
+                self.entries.append(replace(message, call_id=call.id, name=message.name or call.name))
                 return
 
     def close_batch(self) -> None:
         """Answer the calls that have no result."""
-        for call in self._open:
+        for _, call in self._open:
             result = ToolResult(call_id=call.id, name=call.name, content=INTERRUPTED, outcome="interrupted")
             self.entries.append(result)
         self._open = []
@@ -137,9 +120,48 @@ class _Reader:
         """End the turn, if one is open."""
         if self._in_turn:
             last = self.entries[-1]
-            answered = isinstance(last, Assistant) and not last.tool_calls
+            answered = isinstance(last, Assistant) and not last.tool_calls and not last.aborted
             self.entries.append(Ended(reason="finished" if answered else "closed"))
             self._in_turn = False
+
+
+def _message(item: Any) -> Message:
+    """The message that an item of a conversation is, its ids as they were given."""
+    if isinstance(item, System | User | Assistant | ToolResult):
+        return item
+    if not isinstance(item, Mapping):
+        raise ValueError(f"expected a dict with 'role' and 'content', got {short(item)}")
+    role, content = item.get("role"), item.get("content")
+    match role:
+        case "system" | "developer":
+            return System(content=_text(content))
+        case "user":
+            return User(content=tuple(map(_part, content)) if isinstance(content, list | tuple) else _text(content))
+        case "assistant":
+            given = item.get("tool_calls") or item.get("function_call")
+            items = [given] if isinstance(given, Mapping) else given if isinstance(given, list | tuple) else []
+            calls = tuple(_call(one) for one in items if isinstance(one, Mapping) and one)
+            return Assistant(content=_text(content), tool_calls=calls, finish_reason="tool_calls" if calls else "stop")
+        case "tool" | "function":
+            return ToolResult(call_id=_id(item.get("tool_call_id")), name="", content=_text(content))
+        case _:
+            raise ValueError(f"unknown role {short(role)}; use system, user, assistant or tool")
+
+
+def _call(item: Mapping[str, Any]) -> ToolCall:
+    nested = item.get("function")
+    function = nested if isinstance(nested, Mapping) else item
+    name, given = function.get("name"), _id(item.get("id"))
+    return ToolCall(
+        id=given,
+        name=name if isinstance(name, str) else "",
+        arguments=_arguments(function.get("arguments")),
+        provider_id=given or None,
+    )
+
+
+def _id(given: Any) -> str:
+    return given if isinstance(given, str) else ""
 
 
 def _text(content: Any) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from core.strategies import json_objects, json_values, texts
+from core.strategies import json_objects, json_values, texts, transcripts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentkit.core.chat_format import INTERRUPTED, from_openai, to_openai
 from agentkit.core.entries import Ended
-from agentkit.core.messages import ToolCall, ToolResult, User
+from agentkit.core.messages import Assistant, ToolCall, ToolResult, Usage, User
 from agentkit.core.state import Phase, fold
 from agentkit.core.view import view
 
@@ -219,6 +219,30 @@ def test_the_id_of_the_conversation_is_kept():
     entries = from_openai([ASK, calls(call("a")), result("a")])
     assert entries[1].tool_calls == (ToolCall(id="a", name="add", arguments="{}", provider_id="a"),)
     assert entries[2] == ToolResult(call_id="a", name="add", content="1")
+
+
+def test_messages_stay_as_they_are():
+    """A conversation given as messages keeps what dicts have no place for, and may be mixed with dicts."""
+    one = ToolCall(id="a", name="add", arguments="{}", provider_id="p", extra={"signature": "s"})
+    answer = Assistant(tool_calls=(one,), reasoning="hm", extra={"id": "r"}, usage=Usage(requests=1))
+    refused = ToolResult(call_id="a", name="add", content="no", outcome="denied", details=[1])
+    assert from_openai([ASK, answer, refused])[1:3] == [answer, refused]
+    assert view(from_openai([User(content="?"), answer, result("a")]))[1] == answer
+
+
+@settings(deadline=None)
+@given(transcripts())
+def test_what_a_run_shows_can_be_given_to_the_next_one(played):
+    """The messages of any run, wherever it stopped, are a history as they are."""
+    shown = view(played.entries)
+    assert view(from_openai(shown)) == shown
+
+
+def test_a_broken_off_answer_does_nothing():
+    """Given as a message, it is kept and not acted on."""
+    entries = from_openai([ASK, Assistant(tool_calls=(ToolCall(id="a", name="add", arguments="{}"),), aborted=True)])
+    assert fold(entries).phase is Phase.REST
+    assert mended([ASK, Assistant(content="4", aborted=True), result("a")]) == [ASK]
 
 
 def test_a_conversation_may_begin_with_a_greeting():
