@@ -39,7 +39,7 @@ def from_openai(messages: Iterable[Mapping[str, Any] | Message]) -> list[Entry]:
 
     What other programs leave behind is mended, the same way each time: a call without a result is answered as
     interrupted, a result without a call is left out, a result without an id answers the first open call, and missing
-    or repeated ids are made unique.
+    or repeated ids are made unique. A conversation that ends before the model's answer can go on with it.
 
     Raises:
         ValueError: A message has no role that a conversation has, or no content that can be read.
@@ -51,7 +51,6 @@ def from_openai(messages: Iterable[Mapping[str, Any] | Message]) -> list[Entry]:
         except ValueError as fault:
             raise ValueError(f"message {number}: {fault}") from None
     mender.close_batch()
-    mender.end_turn()
     return mender.entries
 
 

@@ -36,7 +36,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Refuse limits that make no sense, where they are written."""
-        least = {"steps": 1, "tokens": 1, "repeats": 2}
+        least = {"steps": 1, "repeats": 2}
         for f in fields(self):
             value = getattr(self, f.name)
             low = least.get(f.name, 0)

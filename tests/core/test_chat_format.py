@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentkit.core.chat_format import INTERRUPTED, from_openai, to_openai
+from agentkit.core.decide import next_action
 from agentkit.core.entries import Ended
+from agentkit.core.limits import Limits
 from agentkit.core.messages import Assistant, ToolCall, ToolResult, Usage, User
 from agentkit.core.state import Phase, fold
 from agentkit.core.view import view
@@ -128,13 +130,13 @@ damaged_messages = (
 @settings(deadline=None, max_examples=500)
 @given(st.lists(damaged_messages, max_size=6))
 def test_any_list_is_mended_or_refused(messages):
-    """A legal transcript at rest and a well-formed conversation, or a ValueError that says which message."""
+    """A legal transcript that can go on and a well-formed conversation, or a ValueError that says which message."""
     try:
         entries = from_openai(messages)
     except ValueError as fault:
         assert str(fault).startswith("message ")
         return
-    assert fold(entries).phase is Phase.REST
+    assert fold(entries).phase in (Phase.REST, Phase.MODEL)
     assert well_formed([to_openai(message) for message in view(entries)])
 
 
@@ -241,7 +243,7 @@ def test_what_a_run_shows_can_be_given_to_the_next_one(played):
 def test_a_broken_off_answer_does_nothing():
     """Given as a message, it is kept and not acted on."""
     entries = from_openai([ASK, Assistant(tool_calls=(ToolCall(id="a", name="add", arguments="{}"),), aborted=True)])
-    assert fold(entries).phase is Phase.REST
+    assert fold(entries).phase is Phase.MODEL
     assert mended([ASK, Assistant(content="4", aborted=True), result("a")]) == [ASK]
 
 
@@ -249,6 +251,14 @@ def test_a_conversation_may_begin_with_a_greeting():
     """An assistant's first message opens a turn of its own, and nothing else is shown."""
     hello = {"role": "assistant", "content": "Hello!"}
     assert mended([hello, hello, ASK]) == [hello, hello, ASK]
+
+
+@pytest.mark.parametrize("end", [[ASK], [ASK, calls(call("a")), result("a")], [ASK, calls(call("a"))]])
+def test_a_conversation_that_waits_for_an_answer_can_go_on(end):
+    """A last word of the user, or of a tool, leaves the turn to the model."""
+    assert next_action(fold(from_openai([ASK, {"role": "assistant", "content": "42"}, *end])), Limits(), 0.0).kind == (
+        "call_model"
+    )
 
 
 def test_a_turn_that_was_answered_is_finished_and_another_one_closed():

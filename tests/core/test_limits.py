@@ -25,7 +25,7 @@ def test_no_limits_end_nothing():
     [
         {"steps": 1},
         {"tool_calls": 0},
-        {"tokens": 1},
+        {"tokens": 0},
         {"cost_usd": 0},
         {"cost_usd": 0.01},
         {"deadline_s": 1.5},
@@ -50,7 +50,7 @@ def test_limits_that_make_sense_are_taken(fields):
         ("steps", "20", "whole number"),
         ("steps", True, "whole number"),
         ("tool_calls", -1, "whole number of at least 0"),
-        ("tokens", 0, "whole number of at least 1"),
+        ("tokens", -1, "whole number of at least 0"),
         ("repeats", 1, "whole number of at least 2"),
         ("corrections", None, r"Limits\(corrections=None\): give a whole number of at least 0$"),
         ("cost_usd", -0.01, "a number of at least 0"),
