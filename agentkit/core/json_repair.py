@@ -385,7 +385,7 @@ class _Scanner:
             return self._number(number)
         word = _WORD.match(text, at)
         if not word:
-            raise self._unexpected("a value")
+            raise self._cut() if text[at : at + 2] in ("-", "+", ".") else self._unexpected("a value")
         if word.group() in ("r", "R", "u", "U") and text[word.end() : word.end() + 1] in ('"', "'"):
             self.at = word.end()
             self.note("Python literal")

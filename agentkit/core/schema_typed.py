@@ -175,8 +175,12 @@ class _Typed:
             kinds = types_of(target, self._root)
             kind = next(iter(kinds)) if len(kinds) == 1 and ref not in self._wrapped else "object"
             return _Form(kind, option, {**option, "type": kind}, Reference(ref) if ref in self._plans else None)
-        write = {"object": self._object, "array": self._array}.get(option["type"], lambda option: (dict(option), None))
-        return _Form(option["type"], option, *write(option))
+        kind = option["type"]
+        if kind == "object":
+            return _Form(kind, option, *self._object(option))
+        if kind == "array":
+            return _Form(kind, option, *self._array(option))
+        return _Form(kind, option, dict(option), None)
 
     def _object(self, option: Mapping[str, Any]) -> tuple[dict[str, Any], Plan | None]:
         out, plans = dict(option), {}
