@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Generator, Mapping
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -136,10 +136,8 @@ def prepare(tool: Invocable, raw: Any, *, truncated: bool = False) -> Prepared:
         InvalidArguments: They do not fit; `str()` of it tells the model why, one line a problem.
     """
     if type(raw) is str and not truncated:
-        try:
+        with suppress(Exception):  # what is wrong is found out below
             return Prepared(tool.validator.validate_json(raw), raw)
-        except Exception:  # noqa: BLE001 - read again below, where faults are told
-            pass
     parameters = tool.spec.parameters
     read = read_arguments(raw, parameters, name=tool.spec.name, truncated=truncated)
     try:

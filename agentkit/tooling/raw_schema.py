@@ -13,7 +13,7 @@ from agentkit.tooling.context import ToolContext
 from agentkit.tooling.signature import read_signature
 
 
-class DoesNotFit(ValueError):  # noqa: N818 - a fact, told to the model
+class DoesNotFit(ValueError):
     """The arguments break the schema; `problems` are what `jsonschema` found."""
 
     def __init__(self, problems: list[Any]) -> None:

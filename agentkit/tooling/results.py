@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import itertools
 import json
@@ -12,7 +12,8 @@ import math
 import pathlib
 import types
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any
 
@@ -133,7 +134,7 @@ def _list(value: Any, depth: int, path: tuple[int, ...]) -> list[Any]:
     return [_convert(item, depth, path) for item in value]
 
 
-def _set(value: Set[Any], depth: int, path: tuple[int, ...]) -> list[Any]:
+def _set(value: AbstractSet[Any], depth: int, path: tuple[int, ...]) -> list[Any]:
     """Sorted where that is possible: the order of a set changes from process to process."""
     try:
         return _list(sorted(value), depth, path)
@@ -153,9 +154,9 @@ def _tuple(value: tuple[Any, ...], depth: int, path: tuple[int, ...]) -> Any:
     return _mapping(dict(zip(names, value, strict=True)), depth, path)
 
 
-def _duration(value: datetime.timedelta) -> str:
+def _duration(value: dt.timedelta) -> str:
     """ISO 8601, as the schema of a timedelta parameter asks for it."""
-    sign, value = ("-", -value) if value < datetime.timedelta(0) else ("", value)
+    sign, value = ("-", -value) if value < dt.timedelta(0) else ("", value)
     seconds = f"{value.seconds + value.microseconds / 1e6:f}".rstrip("0").rstrip(".")
     return f"{sign}P{value.days}DT{seconds}S"
 
@@ -168,7 +169,7 @@ def _object(value: Any, depth: int, path: tuple[int, ...]) -> Any:
         for method, options in _DUMPS:
             if callable(getattr(kind, method, None)):
                 return _convert(getattr(value, method)(**options), depth, path)
-        if kind.__repr__ is object.__repr__ and kind.__str__ is object.__str__ and hasattr(value, "__dict__"):
+        if {kind.__repr__, kind.__str__} == {object.__repr__, object.__str__} and hasattr(value, "__dict__"):
             public = {name: item for name, item in vars(value).items() if not name.startswith("_")}
             return _mapping(public, depth, path)
     except Exception:  # noqa: BLE001 - a value's own code may fail in any way
@@ -201,13 +202,13 @@ _CONVERTERS: dict[Any, _Converter] = {
     int: _leaf(_integer),
     float: _leaf(_float),
     (bytes, bytearray, memoryview): _leaf(_bytes),
-    (datetime.datetime, datetime.date, datetime.time): _leaf(lambda value: value.isoformat()),
-    datetime.timedelta: _leaf(_duration),
+    (dt.datetime, dt.date, dt.time): _leaf(lambda value: value.isoformat()),
+    dt.timedelta: _leaf(_duration),
     (Decimal, uuid.UUID, pathlib.PurePath): _leaf(str),
     Mapping: _mapping,
     tuple: _tuple,
     list: _list,
-    Set: _set,
+    AbstractSet: _set,
     (range, Iterator): _some,
 }
 """How values of a type, or of a subclass, become JSON; the first that fits wins."""

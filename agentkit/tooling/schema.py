@@ -12,8 +12,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from agentkit.errors import UsageError
-from agentkit.tooling.signature import REQUIRED, Parameter, Signature
+from agentkit.tooling.signature import REQUIRED, Signature
 from agentkit.tooling.validation import Validator
 
 _SCALARS: dict[Any, dict[str, Any]] = {
@@ -42,7 +41,7 @@ def schema_of(
     if schema is None:
         schema = validator.json_schema(name)
     properties = schema["properties"]
-    for parameter in signature.documented:
+    for parameter in signature:
         text = parameter.description or documented.get(parameter.name)
         if text and parameter.name in properties:
             properties[parameter.name]["description"] = text
@@ -103,6 +102,3 @@ def _is_json(value: Any) -> bool:
     if type(value) is float:
         return math.isfinite(value)
     return type(value) in (list, dict) and not value
-
-
-__all__ = ["UsageError", "Parameter", "schema_of", "simple"]

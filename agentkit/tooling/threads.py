@@ -35,11 +35,11 @@ REPORTS_ON_THE_WAY = 100
 _here = threading.local()
 
 
-class TimedOut(Exception):  # noqa: N818 - a fact, told to the model
+class TimedOut(Exception):
     """The job did not end in time; its thread was abandoned and may still run."""
 
 
-class TooManyAbandoned(RuntimeError):  # noqa: N818 - as above
+class TooManyAbandoned(RuntimeError):
     """So many abandoned threads still run that no new one is started."""
 
 

@@ -11,7 +11,6 @@ call. A tool in a class body is bound like a method: `obj.method` is a tool of `
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +19,13 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypedDict, T
 
 from agentkit.core.messages import ToolCall, ToolSpec
 from agentkit.errors import UsageError
+from agentkit.tooling.callables import doc_of, is_async, is_method, name_of, owner_of
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.docstrings import read_docstring
-from agentkit.tooling.invoke import Called, Validates, call_json
+from agentkit.tooling.invoke import Called, Prepared, Validates, call_json
 from agentkit.tooling.raw_schema import SchemaValidator
 from agentkit.tooling.schema import schema_of
-from agentkit.tooling.signature import owner_of, read_signature, source_of
+from agentkit.tooling.signature import Signature, read_signature
 from agentkit.tooling.validation import Validator
 
 P = ParamSpec("P")
@@ -45,11 +45,9 @@ _LEGAL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SPEC_FIELDS = {"name", "description", "examples", "strict"}
 
 
-class ToolOptions(TypedDict, total=False):
-    """What `@tool(...)` takes; see `Tool` and `ToolSpec` for what each means."""
+class Policy(TypedDict, total=False):
+    """What `Tool.from_schema` takes beside the schema; see `Tool` and `ToolSpec` for what each means."""
 
-    name: str
-    description: str
     examples: Sequence[Example]
     strict: bool | None
     timeout_s: float | None
@@ -60,6 +58,13 @@ class ToolOptions(TypedDict, total=False):
     max_output_chars: int | None
     max_calls: int | None
     prepare: Prepare | None
+
+
+class ToolOptions(Policy, total=False):
+    """What `@tool(...)` takes."""
+
+    name: str
+    description: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,16 +135,25 @@ class Tool(Generic[P, R]):
         spec = self.spec
         return tool(bound, name=spec.name, examples=spec.examples, strict=spec.strict, **options)
 
+    def approval_needed(self, prepared: Prepared) -> bool:
+        """Whether a human is to be asked about this call; a question that fails is a reason to ask."""
+        if not callable(self.requires_approval):
+            return self.requires_approval
+        try:
+            return bool(self.requires_approval(prepared.arguments))
+        except Exception:  # noqa: BLE001 - the safe side
+            return True
+
     def replace(self, **options: Unpack[ToolOptions]) -> Tool[P, R]:
         """The same tool with other options.
 
         Raises:
             UsageError: A value that cannot be; the message says what to change.
         """
-        told = {name: value for name, value in options.items() if name in _SPEC_FIELDS}
+        told: dict[str, Any] = {name: value for name, value in options.items() if name in _SPEC_FIELDS}
         policy: dict[str, Any] = {name: value for name, value in options.items() if name not in _SPEC_FIELDS}
         if "examples" in told:
-            told["examples"] = tuple(options["examples"])
+            told["examples"] = tuple(told["examples"])
         spec = dataclasses.replace(self.spec, **told) if told else self.spec
         _check(spec, policy)
         return dataclasses.replace(self, spec=spec, **policy)
@@ -169,7 +183,7 @@ class Tool(Generic[P, R]):
         description: str,
         parameters: Mapping[str, Any],
         function: Callable[..., R],
-        **options: Unpack[ToolOptions],
+        **policy: Unpack[Policy],
     ) -> Tool[..., R]:
         """A tool whose arguments are described by JSON Schema (Draft 2020-12) instead of annotations.
 
@@ -178,7 +192,7 @@ class Tool(Generic[P, R]):
             description: What the tool does.
             parameters: The schema; its root is an object. Arguments are checked against it.
             function: Called with the arguments as keywords, plain JSON values.
-            **options: As for `@tool`.
+            **policy: As for `@tool`.
 
         Raises:
             UsageError: The schema is not one, or not of an object.
@@ -188,10 +202,11 @@ class Tool(Generic[P, R]):
             spec=ToolSpec(name, description, validator.parameters),
             function=function,
             validator=validator,
-            in_thread=not _is_async(function),
+            in_thread=not is_async(function),
             owner=owner_of(function),
         )
-        return made.replace(name=name, **options)  # type: ignore[misc]
+        _check_name(name)
+        return made.replace(**policy) if policy else made
 
 
 @overload
@@ -217,70 +232,55 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
 
 
 def _make(function: Any, name: str | None) -> Tool[..., Any]:
-    name = name or _name_of(function)
-    unbound = _is_unbound(function)
-    signature = read_signature(
-        function.__func__ if unbound and isinstance(function, classmethod) else function, name=name, method=unbound
-    )
-    documented = read_docstring(_doc_of(function), {parameter.name for parameter in signature.documented})
+    name = name or name_of(function)
+    _check_name(name)
+    unbound = is_method(function)
+    plain = function.__func__ if isinstance(function, classmethod) else function
+    signature = read_signature(plain, name=name, method=unbound)
+    documented = read_docstring(doc_of(function), {parameter.name for parameter in signature})
     validator = Validator(signature)
     parameters = schema_of(signature, validator, documented.parameters, name=name)
-    made = Tool(
-        spec=ToolSpec(name, documented.description, parameters),
+    return Tool(
+        spec=ToolSpec(name, documented.description or _model_doc(signature), parameters),
         function=function,
         validator=validator,
-        in_thread=not _is_async(function),
+        in_thread=not is_async(function),
         owner=None if unbound else owner_of(function),
         unbound=unbound,
     )
-    _check(made.spec, {})
-    return made
 
 
-def _name_of(function: Any) -> str:
-    source = source_of(function) if not isinstance(function, type) else function
-    for candidate in (function, source):
-        name = getattr(candidate, "__name__", None)
-        if isinstance(name, str) and name != "__call__":
-            return name
-    return type(function).__name__
+def _model_doc(signature: Signature) -> str:
+    """What the class of a tool's only parameter says, when the tool itself says nothing."""
+    hints = [parameter.hint for parameter in signature]
+    if len(hints) == 1 and isinstance(hints[0], type) and hints[0].__module__ != "builtins":
+        return read_docstring(doc_of(hints[0]), ()).description
+    return ""
 
 
-def _doc_of(function: Any) -> str | None:
-    source = source_of(function)
-    return source.__doc__ or (function.__doc__ if callable(function) else None)
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _is_unbound(function: Any) -> bool:
-    """Whether it stands in a class body and takes its object first."""
-    if isinstance(function, classmethod):
-        return True
-    if not isinstance(function, types.FunctionType):
-        return False
-    scope = function.__qualname__.rpartition(".")[0]
-    names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    return bool(scope) and not scope.endswith("<locals>") and names[:1] in (("self",), ("cls",))
-
-
-def _is_async(function: Any) -> bool:
-    called = function if inspect.isroutine(function) else getattr(function, "func", None) or type(function).__call__
-    return any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in (function, called))
-
-
+_NO_RULE: tuple[Callable[[Any], bool], str] = (lambda _: True, "")
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "timeout_s": (lambda value: value is None or value > 0, "seconds above 0, or None for no limit"),
-    "retries": (lambda value: isinstance(value, int) and value >= 0, "a whole number from 0"),
-    "max_output_chars": (lambda value: value is None or value > 0, "a number above 0, or None for no limit"),
-    "max_calls": (lambda value: value is None or value > 0, "a number above 0, or None for no limit"),
+    "timeout_s": (lambda value: value is None or value > 0, "a number of seconds above 0, or None for no limit"),
+    "retries": (lambda value: _is_count(value, 0), "a whole number from 0"),
+    "max_output_chars": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
+    "max_calls": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
 }
 
 
 def _check(spec: ToolSpec, policy: Mapping[str, Any]) -> None:
-    if not _LEGAL_NAME.fullmatch(spec.name):
-        raise UsageError(
-            f"{spec.name!r} cannot be a tool's name (letters, digits, _ and -, at most 64): give one, @tool(name=...)"
-        )
+    _check_name(spec.name)
     for name, value in policy.items():
-        holds, wanted = _RULES.get(name, (lambda _: True, ""))
+        holds, wanted = _RULES.get(name, _NO_RULE)
         if not holds(value):
-            raise UsageError(f"tool {spec.name!r}: {name} is {value!r}, but must be {wanted}")
+            raise UsageError(f"tool {spec.name!r}: {name}={value!r} is not {wanted}")
+
+
+def _check_name(name: str) -> None:
+    if not _LEGAL_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be a tool's name (letters, digits, _ and -, at most 64): give one, @tool(name=...)"
+        )

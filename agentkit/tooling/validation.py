@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from agentkit.core.json_schema import clean
 from agentkit.errors import UsageError
+from agentkit.tooling.annotations import portable
 from agentkit.tooling.arguments import explain_pydantic
 from agentkit.tooling.context import ToolContext
-from agentkit.tooling.signature import REQUIRED, Parameter, Signature
+from agentkit.tooling.signature import ABSENT, REQUIRED, Parameter, Signature
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, TypeAdapter
@@ -24,22 +25,34 @@ if TYPE_CHECKING:
     from pydantic_core.core_schema import CoreSchema, TypedDictField
 
 
-class Validator:
-    """Turns JSON text into the dict of a function's arguments, defaults included."""
+class ReservedName(ValueError):
+    """The model sent what it cannot know of."""
 
-    __slots__ = ("_adapter", "signature")
+
+class Validator:
+    """Turns JSON text into the dict of a function's arguments, defaults included.
+
+    Attributes:
+        signature: What the function takes.
+    """
+
+    __slots__ = ("_adapter", "_open", "signature")
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
+        self._open = signature.var_keyword is not None and bool(signature.hidden)
         self._adapter: TypeAdapter[dict[str, Any]] | None = None
 
     def validate_json(self, text: str | bytes) -> dict[str, Any]:
         """The arguments.
 
         Raises:
-            pydantic.ValidationError: The text is no JSON object that fits.
+            ValueError: The text is no JSON object that fits.
         """
-        return (self._adapter or self._build()).validator.validate_json(text)  # type: ignore[no-any-return]
+        arguments: dict[str, Any] = (self._adapter or self._build()).validator.validate_json(text)
+        if self._open and (reserved := self.signature.hidden.intersection(arguments)):
+            raise ReservedName(f"{min(reserved)}: unknown parameter")
+        return arguments
 
     def bind(self, arguments: Mapping[str, Any], context: ToolContext[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments of the call."""
@@ -47,11 +60,11 @@ class Validator:
 
     def explain(self, error: Exception, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """One line for each problem, for the model."""
-        from pydantic import ValidationError
+        from pydantic import ValidationError  # noqa: PLC0415 - heavy
 
         if isinstance(error, ValidationError):
             return explain_pydantic(error, parameters)
-        return (f"{type(error).__name__}: {error}",)
+        return (str(error) if isinstance(error, ReservedName) else f"{type(error).__name__}: {error}",)
 
     def json_schema(self, name: str) -> dict[str, Any]:
         """The schema that pydantic makes of the signature.
@@ -61,7 +74,7 @@ class Validator:
         """
         try:
             return clean(self._build().json_schema(schema_generator=_generator()))
-        except Exception as error:
+        except Exception as error:  # a type's own hooks may raise anything
             raise self._blame(name, error) from error
 
     def _build(self) -> TypeAdapter[dict[str, Any]]:
@@ -71,14 +84,14 @@ class Validator:
 
     def _blame(self, name: str, error: Exception) -> UsageError:
         """The error, and the first parameter that makes it."""
-        for parameter in self.signature.documented:
+        for parameter in self.signature:
             try:
                 _adapter(Signature(parameters=(parameter,))).json_schema(schema_generator=_generator())
-            except Exception as found:  # noqa: BLE001 - a type's own hooks may raise anything
+            except Exception as found:  # noqa: BLE001 - as above
                 what = str(found).partition("\n")[0]
                 return UsageError(
-                    f"tool {name!r}: no schema can be made for parameter {parameter.name!r} "
-                    f"({parameter.hint!r}): {what}; annotate it with a type that JSON can carry"
+                    f"tool {name!r}: no schema can be made of {parameter.name!r} ({parameter.hint!r}): {what}. "
+                    "Annotate it with a type that JSON can carry, or with ToolContext if the model shall not fill it"
                 )
         return UsageError(f"tool {name!r}: no schema can be made: {error}")
 
@@ -90,83 +103,87 @@ class _Arguments:
         self.signature = signature
 
     def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from pydantic_core import core_schema
+        """The hook by which a type describes itself to pydantic."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - heavy
 
-        signature = self.signature
-        fields = {parameter.name: _field(parameter, handler) for parameter in signature.parameters}
-        if (rest := signature.var_positional) is not None:
+        fields = {parameter.name: _field(parameter, handler) for parameter in self.signature.parameters}
+        if (rest := self.signature.var_positional) is not None:
             fields[rest.name] = _field(replace(rest, hint=list[rest.hint], default=()), handler)  # type: ignore[name-defined]
-        more = signature.var_keyword
+        more = self.signature.var_keyword
         return core_schema.typed_dict_schema(
             fields,
             extra_behavior="forbid" if more is None else "allow",
-            extras_schema=None if more is None else handler.generate_schema(more.hint),
+            extras_schema=None if more is None else handler.generate_schema(portable(more.hint)),
             config={"validate_by_name": True, "validate_by_alias": True},
         )
 
 
 def _adapter(signature: Signature) -> TypeAdapter[dict[str, Any]]:
-    from pydantic import TypeAdapter
+    from pydantic import TypeAdapter  # noqa: PLC0415 - heavy
 
     return TypeAdapter(Annotated[Any, _Arguments(signature)])
 
 
 def _field(parameter: Parameter, handler: GetCoreSchemaHandler) -> TypedDictField:
-    from pydantic_core import PydanticUndefined, core_schema
+    from pydantic_core import PydanticUndefined, core_schema  # noqa: PLC0415 - heavy
 
     info = _field_info(parameter)
-    schema = handler.generate_schema(_hint(parameter, info))
-    factory = info.default_factory if info else None
-    default = parameter.default if info is None else info.default
-    if default is REQUIRED:
-        default = PydanticUndefined
-    optional = factory is not None or default is not PydanticUndefined
-    if optional:
+    if info is None:
+        schema = handler.generate_schema(portable(parameter.hint))
+        if parameter.default is not REQUIRED and parameter.default is not ABSENT:
+            schema = core_schema.with_default_schema(schema, default=parameter.default)
+        return core_schema.typed_dict_field(schema, required=parameter.default is REQUIRED)
+    schema = handler.generate_schema(_bare_hint(info))
+    required = info.is_required()
+    if not required:
         schema = core_schema.with_default_schema(
             schema,
-            default=default,
-            default_factory=factory,
-            default_factory_takes_data=info.default_factory_takes_validated_data if info else None,
-            validate_default=info.validate_default if info else None,
+            default=info.default,
+            default_factory=info.default_factory,
+            default_factory_takes_data=info.default_factory_takes_validated_data,
+            validate_default=info.validate_default,
         )
-    alias = (info.validation_alias or info.alias) if info else None
+    alias: Any = info.validation_alias or info.alias
     if alias is not None and not isinstance(alias, str):
         alias = alias.convert_to_aliases()
-    return core_schema.typed_dict_field(schema, required=not optional, validation_alias=alias)
+    return core_schema.typed_dict_field(schema, required=required, validation_alias=alias)
 
 
 def _field_info(parameter: Parameter) -> FieldInfo | None:
     """Everything that `Field(...)` says of a parameter, in `Annotated` and as its default, in one."""
-    from pydantic.fields import FieldInfo
+    from pydantic.fields import FieldInfo  # noqa: PLC0415 - heavy
 
-    if isinstance(parameter.default, FieldInfo):
-        return FieldInfo.from_annotated_attribute(parameter.hint, parameter.default)
-    if any(isinstance(note, FieldInfo) for note in getattr(parameter.hint, "__metadata__", ())):
-        if parameter.default is REQUIRED:
-            return FieldInfo.from_annotation(parameter.hint)
-        return FieldInfo.from_annotated_attribute(parameter.hint, parameter.default)
-    return None
-
-
-_KEPT = ("title", "description", "examples", "deprecated", "json_schema_extra", "discriminator")
+    notes = getattr(parameter.hint, "__metadata__", ())
+    if not any(isinstance(each, FieldInfo) for each in (parameter.default, *notes)):
+        return None
+    if parameter.default is REQUIRED or parameter.default is ABSENT:
+        return FieldInfo.from_annotation(parameter.hint)
+    return FieldInfo.from_annotated_attribute(parameter.hint, parameter.default)
 
 
-def _hint(parameter: Parameter, info: FieldInfo | None) -> Any:
-    """The type, without what only a field may have (its default and aliases are kept by `_field`)."""
-    from pydantic import Field
+_SAID = ("title", "description", "examples", "deprecated", "json_schema_extra", "discriminator")
 
-    if info is None:
-        return parameter.hint
-    kept = {name: value for name in _KEPT if (value := getattr(info, name)) is not None}
-    return Annotated[(info.annotation, *info.metadata, Field(**kept))]  # type: ignore[return-value]
+
+def _bare_hint(info: FieldInfo) -> Any:
+    """The type with its constraints, without what only a field may have: default and alias are `_field`'s."""
+    from pydantic import Field  # noqa: PLC0415 - heavy
+
+    said: dict[str, Any] = {name: value for name in _SAID if (value := getattr(info, name)) is not None}
+    return Annotated[(portable(info.annotation), *info.metadata, Field(**said))]
 
 
 @functools.cache
 def _generator() -> type[GenerateJsonSchema]:
-    """Pydantic's own, silent about defaults that JSON cannot carry: those stay out of the schema."""
-    from pydantic.json_schema import GenerateJsonSchema
+    """Pydantic's own, but for two things: silence about defaults that JSON cannot carry, and named tuples by name."""
+    from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415 - heavy
+    from pydantic_core import core_schema  # noqa: PLC0415 - heavy
 
     class Generator(GenerateJsonSchema):
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own form
+
+        def named_tuple_schema(self, schema: Any) -> dict[str, Any]:
+            """An object: the names of the fields are what a model can go by. Arrays are accepted too."""
+            members = [core_schema.arguments_parameter(each["name"], each["schema"]) for each in schema["fields"]]
+            return self.kw_arguments_schema(members, None)
 
     return Generator
