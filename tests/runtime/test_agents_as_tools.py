@@ -1,0 +1,103 @@
+"""An agent is a tool: its budget, its usage and its events belong to the caller's run."""
+
+from __future__ import annotations
+
+import pytest
+from harness import contents
+
+from agentkit import Agent, Limits, ToolContext, Usage, UsageError, tool
+from agentkit.models.scripted import Scripted, call
+
+pytestmark = pytest.mark.anyio
+
+
+def researcher(lines, **options):
+    """An agent with a name."""
+    return Agent(Scripted(lines, **options), name="researcher")
+
+
+async def test_the_answer_of_the_inner_agent_is_the_result_of_the_call():
+    """A question in, the answer out."""
+    inner = researcher(["Paris."])
+    outer = Agent(Scripted([call("researcher", question="Capital of France?"), "It is Paris."]), [inner.as_tool()])
+    result = await outer.arun("go")
+    assert contents(result) == ["Paris."]
+    assert inner.model.requests[0].messages[-1].content == "Capital of France?"
+
+
+async def test_what_the_inner_agent_spends_is_counted():
+    """Tokens and dollars of the child are the parent's, too."""
+    inner = researcher(["Paris."], usage=Usage(input_tokens=100, output_tokens=10), cost_usd=0.5)
+    model = Scripted([call("researcher", question="?"), "done"], usage=Usage(input_tokens=1), cost_usd=0.1)
+    result = await Agent(model, [inner.as_tool()]).arun("go")
+    assert result.usage.input_tokens == 102
+    assert result.usage.output_tokens == 10
+    assert result.usage.requests == 3
+    assert result.cost_usd == pytest.approx(0.7)
+
+
+async def test_the_inner_agent_works_on_the_rest_of_its_callers_budget():
+    """Tokens that the parent has spent are not there for the child."""
+    seen = []
+
+    @tool
+    async def look(context: ToolContext) -> str:
+        seen.append(context.run.task.limits)
+        return "ok"
+
+    inner = Agent(Scripted([call("look"), "inner"]), [look], name="researcher", limits=Limits(tokens=10_000))
+    model = Scripted([call("researcher", question="?"), "done"], usage=Usage(input_tokens=300))
+    await Agent(model, [inner.as_tool()], limits=Limits(tokens=1000, tool_calls=5)).arun("go")
+    assert (seen[0].tokens, seen[0].tool_calls) == (700, 4)
+
+
+async def test_an_inner_agent_without_an_answer_is_a_failed_call():
+    """The parent's model is told why."""
+    inner = Agent(Scripted([call("nothing")]), name="researcher", limits=Limits(steps=1))
+    result = await Agent(Scripted([call("researcher", question="?"), "done"]), [inner.as_tool()]).arun("go")
+    assert "researcher gave no answer" in contents(result)[0]
+    assert result.output == "done"
+
+
+async def test_the_events_of_the_inner_agent_are_progress_of_the_call():
+    """Only for who listens."""
+    inner = researcher(["Paris."])
+    outer = Agent(Scripted([call("researcher", question="?"), "done"]), [inner.as_tool()])
+    async with outer.astream("go") as events:
+        kinds = [e.value.kind async for e in events if e.kind == "tool_progress"]
+    assert kinds == ["step", "text", "finished"]
+
+
+async def test_dependencies_reach_the_inner_agents_tools():
+    """What the caller passed as deps=."""
+    seen = []
+
+    @tool
+    async def who(context: ToolContext[str]) -> str:
+        seen.append(context.deps)
+        return context.deps
+
+    inner = Agent(Scripted([call("who"), "inner"]), [who], name="researcher")
+    await Agent(Scripted([call("researcher", question="?"), "done"]), [inner.as_tool()]).arun("go", deps="ada")
+    assert seen == ["ada"]
+
+
+async def test_an_agent_without_a_name_must_be_given_one():
+    """The error shows how."""
+    with pytest.raises(UsageError, match="as_tool"):
+        Agent(Scripted([])).as_tool()
+
+
+async def test_override_changes_model_and_tools_inside_the_block_only():
+    """For tests of code that uses an agent of its own."""
+    agent = Agent(Scripted(["real"]))
+    with agent.override(model=Scripted(["fake"])):
+        assert (await agent.arun("go")).output == "fake"
+    assert (await agent.arun("go")).output == "real"
+
+
+def test_override_holds_for_sync_runs_too():
+    """The portal's loop sees it."""
+    agent = Agent(Scripted(["real"]))
+    with agent.override(model=Scripted(["fake"])):
+        assert agent.run("go").output == "fake"
