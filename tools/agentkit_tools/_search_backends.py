@@ -28,12 +28,18 @@ import anyio
 import anyio.to_thread
 
 BRAVE_URL = "https://api.search.brave.com"
-TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 2_000_000
 
 _BRAVE_MAX_WORDS, _BRAVE_MAX_CHARS, _BRAVE_MAX_RESULTS = 50, 400, 20
 _TITLE_CHARS, _SNIPPET_CHARS, _URL_CHARS = 200, 500, 1000
+_TOO_LARGE = f"its answer is larger than {MAX_BODY_BYTES:,} bytes"
 _KEY_REFUSED = "the key in BRAVE_API_KEY was refused"
+_POLITE = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Accept-Language": "en,*;q=0.5",  # SearXNG takes a client without these two for a robot
+    "User-Agent": "agentkit",
+}
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
 
 
@@ -79,25 +85,25 @@ class Brave:
     Attributes:
         api_key: The subscription token.
         url: Where the API is: a server, or the whole address of its web search.
+        timeout_s: Seconds for a search.
     """
 
     name: ClassVar[str] = "brave"
     api_key: str = field(repr=False)
     url: str = BRAVE_URL
+    timeout_s: float = 10
 
     async def search(self, query: str, max_results: int) -> list[SearchResult]:
         """One GET of `/res/v1/web/search`."""
         words = " ".join(query.split()[:_BRAVE_MAX_WORDS])[:_BRAVE_MAX_CHARS]
-        data = await _get_json(
-            _address(self.url, "/res/v1/web/search"),
-            {"q": words, "count": str(min(max_results, _BRAVE_MAX_RESULTS))},
-            {"X-Subscription-Token": self.api_key},
-            {
-                401: "BRAVE_API_KEY was refused",
-                403: "BRAVE_API_KEY was refused",
-                422: "BRAVE_API_KEY or the query was refused",
-            },
+        question = _Question(
+            url=_address(self.url, "/res/v1/web/search"),
+            params={"q": words, "count": str(min(max_results, _BRAVE_MAX_RESULTS))},
+            headers={"X-Subscription-Token": self.api_key},
+            refusals={401: _KEY_REFUSED, 403: _KEY_REFUSED, 422: "the key or the query was refused"},
+            timeout_s=self.timeout_s,
         )
+        data = await _get_json(question)
         return _results(_at(data, "web", "results"), "title", "url", "description")
 
 
@@ -107,20 +113,23 @@ class SearXNG:
 
     Attributes:
         url: Where the instance is.
+        timeout_s: Seconds for a search.
     """
 
     name: ClassVar[str] = "searxng"
     url: str
+    timeout_s: float = 10
 
     async def search(self, query: str, max_results: int) -> list[SearchResult]:
         """One GET of `/search?format=json`."""
         del max_results  # an instance has its own page size
-        data = await _get_json(
-            _address(self.url, "/search"),
-            {"q": query, "format": "json"},
-            {},
-            {403: "its settings do not allow the format json"},
+        question = _Question(
+            url=_address(self.url, "/search"),
+            params={"q": query, "format": "json"},
+            refusals={403: "its settings do not allow the format json"},
+            timeout_s=self.timeout_s,
         )
+        data = await _get_json(question)
         found = _results(_at(data, "results"), "title", "url", "content")
         if not found and _at(data, "unresponsive_engines"):
             raise SearchFailed("the search engines behind it did not answer")
@@ -140,18 +149,20 @@ class Ddgs:
 
     Attributes:
         find: Takes a query and the number of results; gives dicts with `title`, `href` and `body`. Runs in a thread.
+        timeout_s: Seconds for a search.
     """
 
     name: ClassVar[str] = "ddgs"
     find: Callable[[str, int], Sequence[Mapping[str, Any]]] = _ddgs_text
+    timeout_s: float = 20
 
     async def search(self, query: str, max_results: int) -> list[SearchResult]:
         """One call of `DDGS().text`; that it found nothing is an exception there, and a result here."""
         try:
-            with anyio.fail_after(2 * TIMEOUT_S):
+            with anyio.fail_after(self.timeout_s):
                 rows = await anyio.to_thread.run_sync(self.find, query, max_results, abandon_on_cancel=True)
         except TimeoutError:
-            raise SearchFailed(f"no answer within {2 * TIMEOUT_S:.0f} s") from None
+            raise SearchFailed(f"no answer within {self.timeout_s:g} s") from None
         except Exception as error:  # noqa: BLE001 - it lets through what its engines raise
             if "no results" in str(error).lower():
                 return []
@@ -186,44 +197,52 @@ def search_backends(env: Mapping[str, str] | None = None) -> list[SearchBackend]
 def _address(url: str, path: str) -> str:
     """The address of an endpoint: a user may give the server, or the endpoint itself."""
     url = url.rstrip("/")
-    return url if urlsplit(url).path.endswith("/search") else url + path
+    return url if url.endswith("/search") else url + path
 
 
-async def _get_json(
-    url: str, params: Mapping[str, str], headers: Mapping[str, str], refusals: Mapping[int, str]
-) -> Any:
-    """The JSON that a server answers with.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """One GET.
 
-    Args:
-        url: What to ask. Redirects are not followed: the key is for this server only.
+    Attributes:
+        url: The endpoint.
         params: The query.
         headers: What this server wants to be told.
         refusals: What a status means here.
+        timeout_s: Seconds for all of it.
+    """
+
+    url: str
+    params: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    timeout_s: float
+
+
+async def _get_json(question: _Question) -> Any:
+    """The JSON that a server answers with. Redirects are not followed: a key is for one server only.
 
     Raises:
         SearchFailed: There is none.
     """
     import httpx2  # noqa: PLC0415 - heavy, and not every agent searches
 
-    polite = {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip, deflate",
-        "Accept-Language": "en,*;q=0.5",  # SearXNG takes a client without these for a robot
-        "User-Agent": "agentkit",
-    }
     try:
-        with anyio.fail_after(TIMEOUT_S):
+        with anyio.fail_after(question.timeout_s):
             async with (
-                httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as client,
-                client.stream("GET", url, params=params, headers={**polite, **headers}) as response,
+                httpx2.AsyncClient(timeout=question.timeout_s, headers=_POLITE, follow_redirects=False) as client,
+                client.stream("GET", question.url, params=question.params, headers=question.headers) as response,
             ):
-                _check_status(response.status_code, response.headers.get("retry-after", ""), refusals)
-                body = await _read_body(response)
-        return json.loads(body)
+                _check_status(response.status_code, response.headers.get("retry-after", ""), question.refusals)
+                packed = await _read_body(response)
+    except SearchFailed:
+        raise
     except (TimeoutError, httpx2.TimeoutException):
-        raise SearchFailed(f"no answer within {TIMEOUT_S:.0f} s") from None
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        raise SearchFailed(f"no answer within {question.timeout_s:g} s") from None
+    except Exception as error:  # noqa: BLE001 - a wrong address fails in more ways than there are names for
         raise SearchFailed(f"it cannot be reached ({type(error).__name__})") from None
+    try:
+        return json.loads(_unpacked(packed, response.headers.get("content-encoding", "")))
     except (ValueError, RecursionError, zlib.error):
         raise SearchFailed("its answer is not JSON") from None
 
@@ -240,18 +259,26 @@ def _check_status(status: int, retry_after: str, refusals: Mapping[int, str]) ->
 
 
 async def _read_body(response: Any) -> bytes:
-    """The body, unpacked by hand: no small answer may unfold into a huge one."""
-    packed = b""
-    async for chunk in response.aiter_raw():
-        packed += chunk
-        if len(packed) > MAX_BODY_BYTES:
-            raise SearchFailed(f"its answer is larger than {MAX_BODY_BYTES:,} bytes")
-    if response.headers.get("content-encoding", "identity").lower() in {"", "identity"}:
+    """The body as it comes, up to a limit."""
+    packed = bytearray()
+    with anyio.CancelScope() as reading:
+        async for chunk in response.aiter_raw():
+            packed += chunk
+            if len(packed) > MAX_BODY_BYTES:
+                reading.cancel()  # leaving the loop would not close the library's own loops beneath it; this does
+    if reading.cancel_called:
+        raise SearchFailed(_TOO_LARGE)
+    return bytes(packed)
+
+
+def _unpacked(packed: bytes, encoding: str) -> bytes:
+    """The body without its encoding, up to the same limit: no small answer may unfold into a huge one."""
+    if encoding.lower() in {"", "identity"}:
         return packed
     unpacker = zlib.decompressobj(wbits=47)  # gzip or zlib, as the data says
     body = unpacker.decompress(packed, MAX_BODY_BYTES)
     if unpacker.unconsumed_tail:
-        raise SearchFailed(f"its answer is larger than {MAX_BODY_BYTES:,} bytes")
+        raise SearchFailed(_TOO_LARGE)
     return body
 
 

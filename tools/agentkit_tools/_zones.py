@@ -182,8 +182,8 @@ def _folded(name: str) -> str:
 
 @cache
 def _keys() -> Mapping[str, str]:
-    """Every IANA key of this machine, by its spelling in small letters."""
-    return {key.casefold(): key for key in available_timezones()}
+    """Every IANA key of this machine, by its spelling in small letters; two of them are no places."""
+    return {key.casefold(): key for key in available_timezones() - {"Factory", "localtime"}}
 
 
 @cache
