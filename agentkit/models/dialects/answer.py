@@ -1,0 +1,172 @@
+"""An answer as it is taken apart: text for the user, thoughts, calls, and what a listener is told of them.
+
+Text comes back to the letter where nothing was taken out of it. Where something was (a call, a thought, a stop token),
+white space that only set it off goes with it: at the start and at the end of the text, not inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from agentkit.core.events import Delta, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from agentkit.core.messages import ToolCall
+from agentkit.models.dialects.dialect import dump
+from agentkit.models.dialects.reasoning import STOPS
+from agentkit.models.dialects.source import Found
+
+BETWEEN_THOUGHTS = "\n\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parsed:
+    """An answer, taken apart. Two are equal when they say the same: the ids of calls do not count.
+
+    Attributes:
+        content: The text for the user.
+        reasoning: The thoughts.
+        calls: The calls, in order, each with `recovered` set to its dialect.
+        cut_off: The answer ends inside a call, of which nothing is kept.
+    """
+
+    content: str = ""
+    reasoning: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    cut_off: bool = False
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """The dialects of the calls, each once."""
+        return tuple(dict.fromkeys(call.recovered for call in self.calls if call.recovered))
+
+    def __eq__(self, other: object) -> bool:
+        return self._said() == other._said() if isinstance(other, Parsed) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def _said(self) -> tuple[object, ...]:
+        calls = tuple((call.name, call.arguments, call.recovered) for call in self.calls)
+        return (self.content, self.reasoning, calls, self.cut_off)
+
+
+class Answer:
+    """What was taken out of the text so far.
+
+    Attributes:
+        deltas: What the listener is to be told.
+        cut_off: The text ended inside a call.
+    """
+
+    def __init__(self) -> None:
+        self.deltas: list[Delta] = []
+        self.cut_off = False
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: list[ToolCall] = []
+        self._held: list[str] = []  # white space and stop tokens, until it is known what follows
+        self._new_thought = True
+        self._taken_out = False
+        self._told = False  # the listener has seen text or calls
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no text and no call so far."""
+        return not self._content and not self._calls
+
+    @property
+    def has_thoughts(self) -> bool:
+        """Whether there is reasoning so far."""
+        return bool(self._reasoning)
+
+    def hand_out(self) -> list[Delta]:
+        """The deltas since last time."""
+        deltas, self.deltas = self.deltas, []
+        self._told = self._told or any(not isinstance(delta, ReasoningEvent) for delta in deltas)
+        return deltas
+
+    def text(self, text: str) -> None:
+        """Text for the user; white space at its end waits for what follows."""
+        body = text.rstrip()
+        if body:
+            if not self._content and self._taken_out:
+                self._held = []
+                body = body.lstrip()
+            body = "".join((*self._held, body))
+            self._held = []
+            self._content.append(body)
+            self.deltas.append(TextEvent(body))
+            text = text[len(text.rstrip()) :]
+        if text:
+            self._held.append(text)
+
+    def stop(self, token: str) -> None:
+        """A token that ends the answer, unless text follows."""
+        self._held.append(token)
+
+    def take_out(self) -> None:
+        """Something that is no text stood here."""
+        self._taken_out = True
+        self._held = [held for held in self._held if held not in STOPS]
+
+    def call(self, found: Found, label: str) -> None:
+        """A call."""
+        self.take_out()
+        call = ToolCall(id=uuid4().hex, name=found.name, arguments=dump(found.arguments), recovered=label)
+        self._calls.append(call)
+        self.deltas.append(ToolCallEvent(call))
+
+    def thought(self, text: str) -> None:
+        """Reasoning; white space around a thought is not part of it."""
+        if self._new_thought:
+            text = text.lstrip()
+        body = text.rstrip()
+        if body:
+            if self._new_thought and self._reasoning:
+                self._held = [BETWEEN_THOUGHTS]
+            self._new_thought = False
+            self._think("".join((*self._held, body)))
+            self._held = []
+            text = text[len(body) :]
+        if text and not self._new_thought:
+            self._held.append(text)
+
+    def end_thought(self) -> None:
+        """The thought is over."""
+        self._held = []
+        self._taken_out = True
+        self._new_thought = True
+
+    def all_was_thought(self, text: str) -> None:
+        """Everything so far was reasoning, though it did not look like it: `text` is how it was written."""
+        self._content.clear()
+        self._calls.clear()
+        self._held = []
+        self.deltas = [delta for delta in self.deltas if isinstance(delta, ReasoningEvent)]
+        if self._told:
+            self.deltas = [RetryEvent("what looked like the answer was reasoning")]
+            self.deltas += [ReasoningEvent(said) for said in self._reasoning]
+        self._told = False
+        self._new_thought = True
+        self.thought(text)
+        self.end_thought()
+
+    def end(self) -> None:
+        """The text is over."""
+        if not self._taken_out and not any(held in STOPS for held in self._held) and (left := "".join(self._held)):
+            self._content.append(left)
+            self.deltas.append(TextEvent(left))
+        self._held = []
+
+    def parsed(self) -> Parsed:
+        """The answer as far as it came."""
+        return Parsed(
+            content="".join(self._content),
+            reasoning="".join(self._reasoning),
+            calls=tuple(self._calls),
+            cut_off=self.cut_off,
+        )
+
+    def _think(self, text: str) -> None:
+        self._reasoning.append(text)
+        self.deltas.append(ReasoningEvent(text))

@@ -1,0 +1,112 @@
+"""DeepSeek V3, R1 and V3.1, and Step 3: special tokens around each call and around all of them.
+
+    <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Oslo"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>
+
+V3 and R1 write `function<｜tool▁sep｜>get_weather` and put the arguments in a code fence; Step 3 puts an element there.
+Proxies turn the full-width bars into ASCII ones and the block underscores into `_` or blanks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentkit.models.dialects.dialect import Dialect, Family, dump, enclosed
+from agentkit.models.dialects.invoke import STEP_TAGS
+from agentkit.models.dialects.qwen_xml import plain
+from agentkit.models.dialects.source import Found, Source
+from agentkit.models.dialects.xml import element
+
+
+def _spellings(words: str) -> tuple[str, ...]:
+    return tuple(f"<{bar}{words.replace(' ', blank)}{bar}>" for bar in "｜|" for blank in "▁_ ")
+
+
+_CALLS_BEGIN, _CALLS_END = _spellings("tool calls begin"), _spellings("tool calls end")
+_CALL_BEGIN, _CALL_END = _spellings("tool call begin"), _spellings("tool call end")
+_SEP = _spellings("tool sep")
+
+_step_element = element(STEP_TAGS)
+
+
+def _call(src: Source) -> None:
+    """Read one call after its opening marker, closing marker included."""
+    word = src.word()
+    src.space()
+    if not word or not src.take(*_SEP):
+        raise src.prose()
+    src.space()
+    if src.sees("<steptml:"):
+        _step_element(src)
+    else:
+        _arguments(src, word)
+    src.space()
+    src.take(*_CALL_END)
+
+
+def _arguments(src: Source, word: str) -> None:
+    if not src.sees("{") and not src.sees("```"):
+        word = src.word()  # it was "function" so far
+        src.space()
+    spec = src.tools.get(word)
+    fenced = src.take("```")
+    if fenced:
+        src.word()
+        src.space()
+    arguments = src.arguments()
+    src.space()
+    if fenced:
+        src.need("```")
+    if spec is None:
+        raise src.no_call(end=src.at)
+    src.calls.append(Found(spec.name, arguments))
+
+
+def _item(src: Source) -> None:
+    if not src.take(*_CALL_BEGIN):
+        raise src.prose()
+    _call(src)
+
+
+def _write(calls: Sequence[Found]) -> str:
+    inside = "".join(
+        f"<｜tool▁call▁begin｜>{call.name}<｜tool▁sep｜>{dump(call.arguments)}<｜tool▁call▁end｜>" for call in calls
+    )
+    return f"<｜tool▁calls▁begin｜>{inside}<｜tool▁calls▁end｜>"
+
+
+def _write_v3(calls: Sequence[Found]) -> str:
+    inside = "\n".join(
+        f"<｜tool▁call▁begin｜>function<｜tool▁sep｜>{call.name}\n```json\n{dump(call.arguments)}\n```<｜tool▁call▁end｜>"
+        for call in calls
+    )
+    return f"<｜tool▁calls▁begin｜>{inside}<｜tool▁calls▁end｜>"
+
+
+def _write_step(calls: Sequence[Found]) -> str:
+    inside = "".join(
+        f'<｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="{call.name}">'
+        + "".join(
+            f'<steptml:parameter name="{key}">{plain(value)}</steptml:parameter>'
+            for key, value in call.arguments.items()
+        )
+        + "</steptml:invoke><｜tool_call_end｜>"
+        for call in calls
+    )
+    return f"<｜tool_calls_begin｜>{inside}<｜tool_calls_end｜>"
+
+
+_DIALECTS = (
+    Dialect(
+        label="deepseek",
+        openers=_CALLS_BEGIN,
+        closers=(*_CALL_END, *_CALLS_END),
+        read=enclosed(_item, *_CALLS_END),
+    ),
+    Dialect(label="deepseek", openers=_CALL_BEGIN, closers=(*_CALL_END, *_CALLS_END), read=_call),
+)
+
+DEEPSEEK = Family(name="deepseek", models=("deepseek-v3.1", "deepseek"), dialects=_DIALECTS, write=_write)
+DEEPSEEK_V3 = Family(
+    name="deepseek-v3", models=("deepseek-v3", "deepseek-r1"), dialects=_DIALECTS, write=_write_v3
+)
+STEP = Family(name="step", models=("step-3", "step3"), dialects=_DIALECTS, write=_write_step)

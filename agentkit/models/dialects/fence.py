@@ -1,0 +1,138 @@
+"""Calls in a code fence: Gemma 3's `tool_code`, and the plain JSON fence of many others.
+
+    ```tool_code
+    get_weather(city="Oslo")
+    ```
+
+A fence that is labelled as a call is one wherever it stands, if all of it is calls. A fence of plain JSON is one only
+where it is the whole message, for otherwise it is the sample that the user asked for; a model that was told to answer in
+fences (`Prompted`) may write something before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentkit.core.messages import ToolSpec
+from agentkit.models.dialects.dialect import Dialect, Family, describe, dump
+from agentkit.models.dialects.envelope import read_json
+from agentkit.models.dialects.hermes import envelope
+from agentkit.models.dialects.llama import BARE_JSON
+from agentkit.models.dialects.pythonic import BARE_LIST, calls_or_json, python_call, write_call
+from agentkit.models.dialects.source import CutOff, Found, Read, Source
+
+FENCE = "```"
+CALL_LABELS = ("tool_code", "tool_call", "tool_calls", "tool_use", "function_call", "function_calls", "tool")
+JSON_LABELS = ("", "json", "JSON")
+
+
+def _labelled(src: Source) -> None:
+    """Read the rest of a fence whose label says that it is calls."""
+    _fence(src, CALL_LABELS, _item)
+
+
+def _plain(src: Source) -> None:
+    """Read the rest of a fence of JSON."""
+    _fence(src, JSON_LABELS, _json_item)
+
+
+def _whole(src: Source) -> None:
+    """Read fences of JSON from the first one's beginning."""
+    if not src.take(FENCE):
+        raise src.prose()
+    _plain(src)
+    src.space()
+    while src.take(FENCE):
+        _plain(src)
+        src.space()
+
+
+def _fence(src: Source, labels: tuple[str, ...], item: Read) -> None:
+    """Read the rest of a fence, of which all must be calls; its end may be missing."""
+    if src.word() not in labels:
+        raise src.prose()
+    while True:
+        src.space()
+        if src.take(FENCE):
+            break
+        if src.ended():
+            if not src.calls:
+                raise CutOff
+            break
+        item(src)
+        src.space()
+        src.take(",", ";")
+    if src.rest or not src.calls:
+        raise src.no_call()
+
+
+def _item(src: Source) -> None:
+    if src.take("print("):
+        python_call(src)
+        src.need(")")
+    else:
+        calls_or_json(src)
+
+
+def _json_item(src: Source) -> None:
+    read_json(src, strict=True)
+
+
+def _write_code(calls: Sequence[Found]) -> str:
+    return f"{FENCE}tool_code\n" + "\n".join(map(write_call, calls)) + f"\n{FENCE}"
+
+
+def _write_json(calls: Sequence[Found]) -> str:
+    return f"{FENCE}tool_call\n" + "\n".join(map(envelope, calls)) + f"\n{FENCE}"
+
+
+def _offer_code(specs: Sequence[ToolSpec]) -> str:
+    tools = dump([describe(spec)["function"] for spec in specs])
+    return (
+        "You have access to functions. To call one or several of them, answer with a block of Python calls, one on each "
+        "line, with keyword arguments that are literal values, and write nothing after the block:\n"
+        f"{FENCE}tool_code\nfunction_name(parameter_name=value)\n{FENCE}\n"
+        f"Their results come in a tool_output block. These are the functions:\n{tools}"
+    )
+
+
+def _offer_json(specs: Sequence[ToolSpec]) -> str:
+    tools = "\n".join(dump(describe(spec)["function"]) for spec in specs)
+    return (
+        "You can call tools. To call one or several of them, answer with a block like this, one JSON object on each "
+        "line, and write nothing after the block:\n"
+        f'{FENCE}tool_call\n{{"name": <tool name>, "arguments": <object of arguments>}}\n{FENCE}\n'
+        f"Their results come in the next message. These are the tools, with the JSON Schema of their parameters:\n{tools}"
+    )
+
+
+def _answer(name: str, text: str) -> str:
+    del name  # a block of Python has no place for it: results stand in the order of the calls
+    return f"{FENCE}tool_output\n{text}\n{FENCE}"
+
+
+def _answer_named(name: str, text: str) -> str:
+    return f"Result of {name}:\n{text}"
+
+
+LABELLED = Dialect(label="fence", openers=(FENCE,), line_start=True, read=_labelled)
+ANYWHERE = Dialect(label="fence", openers=(FENCE,), line_start=True, read=_plain)
+WHOLE = Dialect(label="fence", whole=True, read=_whole)
+
+GEMMA = Family(
+    name="gemma",
+    models=("gemma", "sea-lion"),
+    dialects=(LABELLED, ANYWHERE, BARE_LIST, BARE_JSON),
+    write=_write_code,
+    offer=_offer_code,
+    answer=_answer,
+)
+
+GENERIC = Family(
+    name="generic",
+    models=(),
+    dialects=(LABELLED, ANYWHERE, BARE_LIST, BARE_JSON),
+    write=_write_json,
+    offer=_offer_json,
+    answer=_answer_named,
+)

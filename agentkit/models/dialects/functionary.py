@@ -1,0 +1,59 @@
+"""Functionary: the recipient of each part of a message stands before it.
+
+    >>>all
+    Let me see.
+    >>>get_weather
+    {"city": "Oslo"}
+
+The first `>>>` stands in the prompt, so a message may begin with the recipient. Version 2 writes
+`<|from|>assistant\n<|recipient|>get_weather\n<|content|>{"city": "Oslo"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentkit.models.dialects.dialect import Dialect, Family, dump
+from agentkit.models.dialects.source import Found, Source
+
+
+def _recipient(src: Source) -> None:
+    """Read a name and its arguments on the next line."""
+    src.take(" ")
+    spec = src.tools.get(src.word())
+    if spec is None or not src.take("\n", "{"):
+        raise src.prose()
+    if src.text[src.at - 1] == "{":
+        src.at -= 1
+    src.take("<|content|>")
+    src.space()
+    src.calls.append(Found(spec.name, src.arguments()))
+
+
+def _everyone(src: Source) -> None:
+    """Read the recipient `all` at the start of a message in which another recipient follows."""
+    if not src.take("all\n"):
+        raise src.prose()
+    if src.take("<|content|>"):
+        src.silent = True
+        return
+    at = src.at
+    if not src.skip_past(">>>"):
+        raise src.prose()
+    src.at = at
+    src.silent = True
+
+
+def _write(calls: Sequence[Found]) -> str:
+    return "\n".join(f">>>{call.name}\n{dump(call.arguments)}" for call in calls)
+
+
+FUNCTIONARY = Family(
+    name="functionary",
+    models=("functionary",),
+    dialects=(
+        Dialect(label="functionary", openers=(">>>", "<|recipient|>"), read=_recipient),
+        Dialect(label="functionary", read=_everyone),
+    ),
+    write=_write,
+)

@@ -1,0 +1,108 @@
+"""GLM 4.5 and later, and Hunyuan 3: a name, then pairs of key and value elements.
+
+    <tool_call>get_weather
+    <arg_key>city</arg_key>
+    <arg_value>Oslo</arg_value>
+    </tool_call>
+
+Newlines between the elements come and go with the version; inside a value they are data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from agentkit.models.dialects.dialect import Dialect, Family, enclosed
+from agentkit.models.dialects.hermes import json_item
+from agentkit.models.dialects.qwen_xml import plain
+from agentkit.models.dialects.source import CutOff, Found, Source
+from agentkit.models.dialects.xml import goes_on
+
+_END = "</tool_call>"
+_VALUE_END = re.compile(r"(?P<value></arg_value>)|(?P<call></tool_call>)")
+
+
+def _call(src: Source) -> None:
+    """Read a name with its pairs, and the closing tag of the call."""
+    name = src.word()
+    spec = src.tools.get(name)
+    src.space()
+    if not name or not (src.take("<tool_sep>") or any(map(src.sees, ("<arg_key>", _END)))):
+        raise CutOff if src.ended() else src.prose()
+    arguments: dict[str, Any] = {}
+    while True:
+        src.space()
+        if src.take(_END):
+            break
+        if not src.take("<arg_key>"):
+            raise CutOff if src.ended() else src.no_call()
+        key = src.until("</arg_key>").strip()
+        src.space()
+        src.need("<arg_value>")
+        text = _value(src)
+        arguments[key] = src.tools.convert(spec.name, key, text) if spec else text
+    if spec is None:
+        raise src.no_call(end=src.at)
+    src.calls.append(Found(spec.name, arguments))
+
+
+def _value(src: Source) -> str:
+    """Move past a value and its closing tag; the closing tag of the last one may be missing."""
+    start = src.at
+    while found := _VALUE_END.search(src.text, src.at):
+        src.at = found.end()
+        if found["value"]:
+            if goes_on(src, "<arg_key>", _END):
+                src.at = found.end()
+                return src.text[start : found.start()]
+        elif goes_on(src, "<tool_call>", "</tool_calls>"):
+            src.at = found.start()
+            return src.text[start : found.start()]
+        src.at = found.end()
+    src.settle()
+    raise CutOff
+
+
+def _hunyuan_item(src: Source) -> None:
+    src.need("<tool_call>") if src.sees("<tool_call>") else None
+    json_item(src) if src.sees("{") else _call(src)
+
+
+def _write(calls: Sequence[Found]) -> str:
+    return "\n".join(f"<tool_call>{_body(call)}</tool_call>" for call in calls)
+
+
+def _body(call: Found) -> str:
+    pairs = (
+        f"<arg_key>{key}</arg_key>\n<arg_value>{plain(value)}</arg_value>\n" for key, value in call.arguments.items()
+    )
+    return f"{call.name}\n{''.join(pairs)}"
+
+
+def _write_hunyuan(calls: Sequence[Found]) -> str:
+    inside = "".join(f"<tool_call>{_body(call).replace(chr(10), '<tool_sep>', 1)}</tool_call>" for call in calls)
+    return f"<tool_calls>{inside}</tool_calls>"
+
+
+GLM = Family(
+    name="glm",
+    models=("glm",),
+    dialects=(Dialect(label="glm", openers=("<tool_call>",), closers=(_END,), read=_call),),
+    write=_write,
+)
+
+HUNYUAN = Family(
+    name="hunyuan",
+    models=("hunyuan",),
+    dialects=(
+        Dialect(
+            label="hunyuan",
+            openers=("<tool_calls>",),
+            closers=(_END, "</tool_calls>"),
+            read=enclosed(_hunyuan_item, "</tool_calls>"),
+        ),
+    ),
+    write=_write_hunyuan,
+)

@@ -1,0 +1,104 @@
+"""All that may be met in an answer, and what of a line says that a mark in it is only quoted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from agentkit.models.dialects import reasoning
+from agentkit.models.dialects.dialect import Dialect
+from agentkit.models.dialects.families import all_dialects, family_named
+from agentkit.models.dialects.fence import FENCE
+from agentkit.models.dialects.marks import Marks, compile_marks
+from agentkit.models.dialects.reasoning import THOUGHTS
+
+OPENS_THOUGHT = {opener: thought for thought in THOUGHTS for opener in thought.openers if not thought.at_start}
+BEGINS_WITH_THOUGHT = {opener: thought for thought in THOUGHTS for opener in thought.openers if thought.at_start}
+LONE_CLOSERS = frozenset(reasoning.ANY.closers)
+STOPS = frozenset(reasoning.STOPS)
+MARKUP = frozenset(reasoning.MARKUP)
+ALWAYS = frozenset((*OPENS_THOUGHT, *LONE_CLOSERS, *STOPS, *MARKUP, *reasoning.ANSWER, FENCE))
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """All that may be met in an answer.
+
+    Attributes:
+        marks: Every mark, compiled.
+        openers: The dialects that each opening mark may belong to.
+        bare: The dialects that have none.
+        closers: Marks that calls leave behind.
+        quotes: The closing tag of each element that quotes.
+    """
+
+    marks: Marks
+    openers: dict[str, tuple[Dialect, ...]]
+    bare: tuple[Dialect, ...]
+    closers: frozenset[str]
+    quotes: dict[str, str]
+
+
+@lru_cache(maxsize=64)
+def grammar(family: str | None = None, *, markerless: bool = True, calls: bool = True) -> Grammar:
+    """The grammar of a family's answers, or of everyone's.
+
+    Args:
+        family: The name of a family or of a model.
+        markerless: Calls may stand without a mark, if they are the whole message.
+        calls: There may be calls; else only thoughts.
+    """
+    dialects = () if not calls else all_dialects() if family is None else family_named(family).dialects
+    openers: dict[str, tuple[Dialect, ...]] = {}
+    for dialect in dialects:
+        for opener in dialect.openers:
+            openers[opener] = (*openers.get(opener, ()), dialect)
+    closers = frozenset(closer for dialect in dialects for closer in dialect.closers)
+    quotes = reasoning.QUOTES if calls else {}
+    return Grammar(
+        marks=compile_marks(frozenset((*ALWAYS, *openers, *closers, *quotes))),
+        openers=openers,
+        bare=tuple(dialect for dialect in dialects if not dialect.openers and (markerless or not dialect.whole)),
+        closers=closers,
+        quotes=quotes,
+    )
+
+
+class Line:
+    """The current line as far as it goes.
+
+    Attributes:
+        start: Its first characters.
+        ticks: Backticks in it, fences apart.
+        quotes: Quotation marks in it.
+    """
+
+    __slots__ = ("quotes", "start", "ticks")
+
+    def __init__(self) -> None:
+        self.start, self.ticks, self.quotes = "", 0, 0
+
+    def add(self, text: str) -> None:
+        """Text was read that is for the user."""
+        newline = text.rfind("\n")
+        if newline >= 0:
+            self.start, self.ticks, self.quotes = "", 0, 0
+            text = text[newline + 1 :]
+        self.start = (self.start + text[:8])[:8]
+        self.ticks += text.count("`") - 3 * text.count(FENCE)
+        self.quotes += text.count('"')
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing stands in it so far."""
+        return not self.start.strip()
+
+    @property
+    def quotes_marks(self) -> bool:
+        """Whether a mark here is only shown: in a code span, or in a quoted line."""
+        return self.ticks % 2 == 1 or self.start.lstrip().startswith(">")
+
+    @property
+    def in_quotation(self) -> bool:
+        """Whether a quotation mark is open."""
+        return self.quotes % 2 == 1

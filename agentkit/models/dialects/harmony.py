@@ -1,0 +1,136 @@
+"""gpt-oss: harmony messages, each with a header that says to whom it speaks.
+
+    <|channel|>analysis<|message|>...<|end|><|start|>assistant<|channel|>commentary to=functions.get_weather
+    <|constrain|>json<|message|>{"city": "Oslo"}<|call|>
+
+`analysis` is reasoning, `final` and `commentary` are for the user, and a message `to=` a function is a call, on whatever
+channel. The recipient may stand in the role part. Servers that delete special tokens leave
+`commentary to=functions.get_weather json{...}`, and `analysis...assistantfinal...` of a whole answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agentkit.models.dialects.dialect import Dialect, Family, dump
+from agentkit.models.dialects.reasoning import HARMONY_ANALYSIS
+from agentkit.models.dialects.source import CutOff, Found, NoCall, Source
+
+MAX_HEADER = 300
+"""Characters of one message header."""
+
+ENDS = ("<|end|>", "<|call|>", "<|return|>")
+"""What closes a message."""
+
+_MESSAGE = "<|message|>"
+_HEADER = re.compile(r"(?:[\w\s.:=/-]|<\|(?:start|channel|constrain)\|>)*+")
+_RECIPIENT = re.compile(r"\bto=([\w.:/-]+)")
+_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
+_BUILT_IN = re.compile(r"(?:python|browser\.\w+|container\.\w+)")
+
+
+def _message(src: Source) -> None:
+    """Read a header from its first token on, and the body where it is a call."""
+    header = _header(src)
+    recipient = _RECIPIENT.search(header)
+    if recipient is None or recipient[1] == "assistant":
+        src.silent = True
+        if (_CHANNEL.findall(header) or [""])[-1] == "analysis":
+            src.opens = HARMONY_ANALYSIS
+    elif src.tools.get(recipient[1]) is None and _BUILT_IN.fullmatch(recipient[1]):
+        src.silent = True
+        _skip_body(src)
+    else:
+        _call(src, recipient[1])
+
+
+def _header(src: Source) -> str:
+    """Move past `<|message|>` and return what stands before it."""
+    start = src.at
+    src.at = _HEADER.match(src.text, start, start + MAX_HEADER).end()  # type: ignore[union-attr]  # matches always
+    if src.take(_MESSAGE):
+        return src.text[start : src.at - len(_MESSAGE)]
+    if not _HEADER.fullmatch(src.text, start) and "<|constrain|>".find(src.text[src.at :]) != 0:
+        raise src.prose()
+    src.settle()
+    raise CutOff
+
+
+def _call(src: Source, recipient: str) -> None:
+    """Read the body of a message to a function; a body that is no call stays text to its end."""
+    body = src.at
+    src.space()
+    spec = src.tools.get(recipient)
+    try:
+        arguments = src.arguments()
+    except NoCall:
+        arguments = None
+    if spec is None or arguments is None:
+        src.at = body
+        _skip_body(src)
+        raise src.no_call(end=src.at)
+    src.calls.append(Found(spec.name, arguments))
+
+
+def _skip_body(src: Source) -> None:
+    if not src.skip_past(*ENDS):
+        src.at = len(src.text)
+
+
+def _bare(src: Source) -> None:
+    """Read calls whose special tokens, or whose first ones, are gone."""
+    if src.take("analysis") and not _thought(src):
+        return
+    while True:
+        src.take("assistant")
+        if src.take("commentary", "analysis"):
+            src.space()
+        if not src.take("to="):
+            break
+        spec = src.tools.get(src.word())
+        while src.take(" ", "json", "code", "commentary", "analysis", "<|channel|>", "<|constrain|>", _MESSAGE):
+            pass
+        if spec is None or not src.sees("{"):
+            raise CutOff if src.ended() else src.prose()
+        src.calls.append(Found(spec.name, src.arguments()))
+        src.space()
+        src.take(*ENDS)
+    if not src.calls and not src.silent:
+        raise src.prose()
+
+
+def _thought(src: Source) -> bool:
+    """Move past a thought that lost its tokens; whether a call may follow.
+
+    Raises:
+        Prose: It is a text that begins with the word.
+    """
+    start = src.at
+    if src.ended() or not src.text[start].isalnum():
+        raise src.prose()
+    closer = src.skip_past("assistantcommentary", "assistantfinal")
+    if not closer:
+        raise src.prose()
+    src.thought = src.text[start : src.at - len(closer)]
+    src.silent = True
+    src.space()
+    return closer == "assistantcommentary" and src.sees("to=")
+
+
+def _write(calls: Sequence[Found]) -> str:
+    return "<|start|>assistant".join(
+        f"<|channel|>commentary to=functions.{call.name} <|constrain|>json<|message|>{dump(call.arguments)}<|call|>"
+        for call in calls
+    )
+
+
+HARMONY = Family(
+    name="harmony",
+    models=("gpt-oss",),
+    dialects=(
+        Dialect(label="harmony", openers=("<|start|>", "<|channel|>"), at_opener=True, closers=ENDS, read=_message),
+        Dialect(label="harmony", closers=ENDS, read=_bare),
+    ),
+    write=_write,
+)

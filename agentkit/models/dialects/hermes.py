@@ -1,0 +1,165 @@
+"""JSON between markers: Hermes' `<tool_call>` and the many tags that differ from it only in their name.
+
+    <tool_call>{"name": "get_weather", "arguments": {"city": "Oslo"}}</tool_call>
+
+Inside may stand one object, several, an array, OpenAI's envelope, a code fence around any of these, or a name with its
+arguments after it. The closing marker may be missing: stop strings eat it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from agentkit.core.messages import ToolSpec
+from agentkit.models.dialects.dialect import Dialect, Family, Write, describe, dump, enclosed
+from agentkit.models.dialects.envelope import read_json
+from agentkit.models.dialects.source import Found, Source
+
+
+def json_item(src: Source) -> None:
+    """Read JSON calls, in a code fence or not, or a name with its arguments after it."""
+    if src.take("```"):
+        src.word()
+        src.space()
+        read_json(src)
+        src.space()
+        src.need("```")
+    elif src.sees("{") or src.sees("["):
+        read_json(src)
+    else:
+        named_item(src)
+
+
+def named_item(src: Source) -> None:
+    """Read a name and the object of its arguments: `get_weather {"city": "Oslo"}`."""
+    spec = src.tools.get(src.word())
+    src.space()
+    if not src.sees("{"):
+        raise src.prose()
+    arguments = src.arguments()
+    if spec is None:
+        raise src.no_call(end=src.at)
+    src.calls.append(Found(spec.name, arguments))
+
+
+def tagged(label: str, opener: str, *closers: str, line_start: bool = False) -> Dialect:
+    """JSON calls after an opening marker, up to one of the closing markers."""
+    read = enclosed(json_item, *closers)
+    return Dialect(label=label, openers=(opener,), closers=closers, read=read, line_start=line_start)
+
+
+def envelope(call: Found, *, name: str = "name", arguments: str = "arguments") -> str:
+    """A call as a JSON object."""
+    return dump({name: call.name, arguments: call.arguments})
+
+
+def each(opener: str, closer: str = "", *, between: str = "\n", arguments: str = "arguments") -> Write:
+    """Writes every call in markers of its own."""
+    return lambda calls: between.join(f"{opener}{envelope(c, arguments=arguments)}{closer}" for c in calls)
+
+
+def together(opener: str, closer: str = "", *, one: Callable[[Found], str] = envelope) -> Write:
+    """Writes all calls as one array."""
+    return lambda calls: f"{opener}[{', '.join(map(one, calls))}]{closer}"
+
+
+def _offer(specs: Sequence[ToolSpec]) -> str:
+    tools = "\n".join(dump(describe(spec)) for spec in specs)
+    return (
+        "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
+        f"These are the function signatures, in <tools></tools> tags:\n<tools>\n{tools}\n</tools>\n\n"
+        "To call a function, write a JSON object with its name and its arguments in <tool_call></tool_call> tags, one "
+        'pair of tags for each call:\n<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n'
+        "</tool_call>"
+    )
+
+
+def _answer(name: str, text: str) -> str:
+    del name  # the form has no place for it: results stand in the order of the calls
+    return f"<tool_response>\n{text}\n</tool_response>"
+
+
+HERMES = tagged("hermes", "<tool_call>", "</tool_call>")
+TOOL_CALLS = tagged("tool-calls", "<tool_calls>", "</tool_calls>")
+
+QWEN = Family(
+    name="qwen",
+    models=("qwen", "qwq", "hermes", "smollm", "ernie"),
+    dialects=(HERMES,),
+    write=each("<tool_call>\n", "\n</tool_call>"),
+    offer=_offer,
+    answer=_answer,
+)
+
+GRANITE = Family(
+    name="granite",
+    models=("granite",),
+    dialects=(
+        tagged("granite", "<|tool_call|>", "<|/tool_call|>", "<|tool_call|/>"),
+        tagged("granite-20b", "<function_call>", "</function_call>"),
+        HERMES,
+    ),
+    write=together("<|tool_call|>"),
+)
+
+PHI = Family(
+    name="phi",
+    models=("phi-4", "phi4"),
+    dialects=(
+        tagged("phi-4-mini", "functools"),
+        tagged("phi-4-mini", "<|tool_call|>", "<|/tool_call|>"),
+    ),
+    write=together("functools"),
+)
+
+INTERNLM = Family(
+    name="internlm",
+    models=("internlm",),
+    dialects=(tagged("internlm", "<|action_start|><|plugin|>", "<|action_end|>"),),
+    write=each("<|action_start|><|plugin|>", "<|action_end|>", arguments="parameters"),
+)
+
+JAMBA = Family(
+    name="jamba",
+    models=("jamba", "hunyuan-a13b", "minimax-m1"),
+    dialects=(TOOL_CALLS,),
+    write=together("<tool_calls>", "</tool_calls>"),
+)
+
+NEMOTRON = Family(
+    name="nemotron",
+    models=("nemotron",),
+    dialects=(tagged("nemotron", "<TOOLCALL>", "</TOOLCALL>"),),
+    write=together("<TOOLCALL>", "</TOOLCALL>"),
+)
+
+LONGCAT = Family(
+    name="longcat",
+    models=("longcat",),
+    dialects=(tagged("longcat", "<longcat_tool_call>", "</longcat_tool_call>"),),
+    write=each("<longcat_tool_call>", "</longcat_tool_call>"),
+)
+
+APERTUS = Family(
+    name="apertus",
+    models=("apertus",),
+    dialects=(tagged("apertus", "<|tools_prefix|>", "<|tools_suffix|>"),),
+    write=together("<|tools_prefix|>", "<|tools_suffix|>", one=lambda call: dump({call.name: call.arguments})),
+)
+
+GIGACHAT = Family(
+    name="gigachat",
+    models=("gigachat",),
+    dialects=(
+        tagged("gigachat", "function call<|role_sep|>"),
+        tagged("gigachat", "<|function_call|>"),
+    ),
+    write=each("function call<|role_sep|>\n"),
+)
+
+TOOL_USE = Family(
+    name="tool-use",
+    models=(),
+    dialects=(tagged("tool-use", "<tool_use>", "</tool_use>"),),
+    write=each("<tool_use>", "</tool_use>", arguments="input"),
+)

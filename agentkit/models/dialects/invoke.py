@@ -1,0 +1,115 @@
+"""`<invoke name="...">` elements: Anthropic's style (distilled models), MiniMax M2, DeepSeek V3.2 and later, Step 3.
+
+    <minimax:tool_call>
+    <invoke name="get_weather">
+    <parameter name="city">Oslo</parameter>
+    </invoke>
+    </minimax:tool_call>
+
+Values are verbatim. DeepSeek (DSML) says of each value whether it is a string; the others leave it to the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentkit.models.dialects.dialect import Dialect, Family, Write, dump, enclosed
+from agentkit.models.dialects.qwen_xml import plain
+from agentkit.models.dialects.source import Found
+from agentkit.models.dialects.xml import Tags, element
+
+
+def _tags(before: str, closing: str, *outer: str) -> Tags:
+    """The elements of a dialect whose tags begin with `before` (`<`, `<｜DSML｜`)."""
+    return Tags(
+        call=f"{before}invoke ",
+        call_end=f"{closing}invoke>",
+        parameter=f"{before}parameter ",
+        parameter_end=f"{closing}parameter>",
+        outer=(f"{before}invoke ", *(f"{closing}{name}>" for name in outer), *(f"{before}{name}>" for name in outer)),
+    )
+
+
+def _dialects(label: str, before: str, closing: str, *outer: str) -> tuple[Dialect, ...]:
+    """Calls in each of the outer elements, and without one."""
+    read = element(_tags(before, closing, *outer))
+    closers = (f"{closing}invoke>", *(f"{closing}{name}>" for name in outer))
+    return (
+        *(
+            Dialect(
+                label=label,
+                openers=(f"{before}{name}>",),
+                closers=closers,
+                read=enclosed(read, f"{closing}{name}>"),
+            )
+            for name in outer
+        ),
+        Dialect(label=label, openers=(f"{before}invoke name=",), at_opener=True, closers=closers, read=read),
+    )
+
+
+def _dsml() -> tuple[Dialect, ...]:
+    """DSML with full-width bars, as trained, or with the ASCII bars of a proxy; V4.1 has a blank after the bars."""
+    return tuple(
+        dialect
+        for bar in ("｜", "|")
+        for blank in ("", " ")
+        for dialect in _dialects(
+            "dsml", f"<{bar}DSML{bar}{blank}", f"</{bar}DSML{bar}{blank}", "function_calls", "tool_calls", "calls"
+        )
+    )
+
+
+def _write(outer: str) -> Write:
+    def write(calls: Sequence[Found]) -> str:
+        invokes = "".join(
+            f'<invoke name="{call.name}">\n'
+            + "".join(f'<parameter name="{key}">{plain(value)}</parameter>\n' for key, value in call.arguments.items())
+            + "</invoke>\n"
+            for call in calls
+        )
+        return f"<{outer}>\n{invokes}</{outer}>"
+
+    return write
+
+
+def _write_dsml(calls: Sequence[Found]) -> str:
+    lines = ["<｜DSML｜tool_calls>"]
+    for call in calls:
+        lines.append(f'<｜DSML｜invoke name="{call.name}">')
+        for key, value in call.arguments.items():
+            kind = "true" if isinstance(value, str) else "false"
+            text = value if isinstance(value, str) else dump(value)
+            lines.append(f'<｜DSML｜parameter name="{key}" string="{kind}">{text}</｜DSML｜parameter>')
+        lines.append("</｜DSML｜invoke>")
+    return "\n".join((*lines, "</｜DSML｜tool_calls>"))
+
+
+INVOKE = Family(
+    name="invoke",
+    models=(),
+    dialects=_dialects("invoke", "<", "</", "function_calls"),
+    write=_write("function_calls"),
+)
+
+MINIMAX = Family(
+    name="minimax",
+    models=("minimax-m2", "minimax"),
+    dialects=_dialects("minimax", "<", "</", "minimax:tool_call"),
+    write=_write("minimax:tool_call"),
+)
+
+DSML = Family(
+    name="deepseek-v3.2",
+    models=("deepseek-v3.2", "deepseek-v4"),
+    dialects=_dsml(),
+    write=_write_dsml,
+)
+
+STEP_TAGS = Tags(
+    call="<steptml:invoke ",
+    call_end="</steptml:invoke>",
+    parameter="<steptml:parameter ",
+    parameter_end="</steptml:parameter>",
+    outer=("<｜tool_call_end｜>", "<|tool_call_end|>"),
+)

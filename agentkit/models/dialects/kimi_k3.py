@@ -1,0 +1,109 @@
+"""Kimi K3: an XML of control tokens; the markup says of each argument which type it has.
+
+    <|open|>tools<|sep|><|open|>call tool="get_weather" index="1"<|sep|><|open|>argument key="city" type="string"<|sep|>
+    Oslo<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|>
+
+Attributes are escaped as in XML, values are not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from xml.sax.saxutils import escape, unescape
+
+from agentkit.core.json_repair import kind_of
+from agentkit.models.dialects.dialect import Dialect, Family, enclosed
+from agentkit.models.dialects.qwen_xml import plain
+from agentkit.models.dialects.source import CutOff, Found, Source
+from agentkit.models.dialects.tools import convert
+from agentkit.models.dialects.xml import goes_on
+
+_OPEN_CALL, _CLOSE_CALL = "<|open|>call ", "<|close|>call<|sep|>"
+_OPEN_ARGUMENT, _CLOSE_ARGUMENT = "<|open|>argument ", "<|close|>argument<|sep|>"
+_OPEN_TOOLS, _CLOSE_TOOLS = "<|open|>tools<|sep|>", "<|close|>tools<|sep|>"
+_ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
+_ENTITIES = {"&quot;": '"', "&apos;": "'"}
+
+
+def _call(src: Source) -> None:
+    if not src.take(_OPEN_CALL):
+        raise src.prose()
+    spec = src.tools.get(_attributes(src).get("tool"))
+    arguments: dict[str, Any] = {}
+    while True:
+        src.space()
+        if src.take(_CLOSE_CALL):
+            break
+        if not src.take(_OPEN_ARGUMENT):
+            raise CutOff if src.ended() else src.no_call()
+        attributes = _attributes(src)
+        key, kind = attributes.get("key", ""), attributes.get("type")
+        text = _value(src)
+        if kind:
+            arguments[key] = convert(text, {"type": kind}, {})
+        else:
+            arguments[key] = src.tools.convert(spec.name, key, text) if spec else text
+    if spec is None:
+        raise src.no_call(end=src.at)
+    src.calls.append(Found(spec.name, arguments))
+
+
+def _attributes(src: Source) -> dict[str, str]:
+    """Move past the rest of an opening tag and return its attributes."""
+    return {key: unescape(value, _ENTITIES) for key, value in _ATTRIBUTE.findall(src.until("<|sep|>"))}
+
+
+def _value(src: Source) -> str:
+    """Move past a value and its closing tag, which counts only where the markup goes on."""
+    start = src.at
+    while src.until(_CLOSE_ARGUMENT) is not None:
+        end = src.at
+        if goes_on(src, _OPEN_ARGUMENT, _CLOSE_CALL):
+            src.at = end
+            break
+        src.at = end
+    return src.text[start : end - len(_CLOSE_ARGUMENT)]
+
+
+def _write(calls: Sequence[Found]) -> str:
+    inside = "".join(
+        f'{_OPEN_CALL}tool="{_quoted(call.name)}" index="{number}"<|sep|>'
+        + "".join(map(_argument, call.arguments.items()))
+        + _CLOSE_CALL
+        for number, call in enumerate(calls, 1)
+    )
+    return f"{_OPEN_TOOLS}{inside}{_CLOSE_TOOLS}"
+
+
+def _argument(item: tuple[str, Any]) -> str:
+    key, value = item
+    kind = kind_of(value).removeprefix("an ").removeprefix("a ").replace("integer", "number")
+    return f'{_OPEN_ARGUMENT}key="{_quoted(key)}" type="{kind}"<|sep|>{plain(value)}{_CLOSE_ARGUMENT}'
+
+
+def _quoted(text: str) -> str:
+    return escape(text, {'"': "&quot;"})
+
+
+KIMI_K3 = Family(
+    name="kimi-k3",
+    models=("kimi-k3",),
+    dialects=(
+        Dialect(
+            label="kimi-k3",
+            openers=(_OPEN_TOOLS,),
+            closers=(_CLOSE_CALL, _CLOSE_TOOLS),
+            read=enclosed(_call, _CLOSE_TOOLS),
+        ),
+        Dialect(
+            label="kimi-k3",
+            openers=(_OPEN_CALL,),
+            at_opener=True,
+            closers=(_CLOSE_CALL, _CLOSE_TOOLS),
+            read=_call,
+        ),
+    ),
+    write=_write,
+)

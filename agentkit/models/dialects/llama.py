@@ -1,0 +1,102 @@
+"""Llama 3.1 to 3.3 and everyone who writes JSON without a marker around it.
+
+    {"name": "get_weather", "parameters": {"city": "Oslo"}}
+
+The JSON must be the whole message; several objects are separated by `; `, blanks or newlines. `<|python_tag|>` may
+stand before it, and built-in tools are written `<|python_tag|>brave_search.call(query="...")`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agentkit.core.messages import ToolSpec
+from agentkit.models.dialects.dialect import Dialect, Family, describe, dump, enclosed
+from agentkit.models.dialects.envelope import KEYS, read_json
+from agentkit.models.dialects.hermes import envelope, json_item, named_item
+from agentkit.models.dialects.pythonic import python_call
+from agentkit.models.dialects.source import Found, NoCall, Source
+
+_FIRST_KEY = re.compile(r"[\[\s]*+\{\s*[\"'“]?(\w+)[\"'”]?\s*:")
+_MAY_BECOME_KEY = re.compile(r"[\[\s]*(?:\{\s*[\"'“]?\w*[\"'”]?\s*)?")
+_SEPARATORS = re.compile(r"[\s;,]*+")
+MAX_KEY = 120
+"""Characters in which the first key of a call must stand."""
+
+
+def _bare_json(src: Source) -> None:
+    """Read JSON that is the whole message and nothing but calls."""
+    _check_first_key(src)
+    while src.sees("{") or src.sees("["):
+        read_json(src, strict=True)
+        src.at = _SEPARATORS.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
+
+
+def _check_first_key(src: Source) -> None:
+    """Refuse JSON at its first key, so that an answer in JSON is not held back."""
+    found = _FIRST_KEY.match(src.text, src.at, src.at + MAX_KEY)
+    if found is None and _MAY_BECOME_KEY.fullmatch(src.text, src.at, src.at + MAX_KEY):
+        src.settle()
+    if found is None or found[1] not in KEYS:
+        raise src.prose()
+
+
+def _bare_named(src: Source) -> None:
+    """Read names with their arguments: what is left of other forms when the server deletes their special tokens."""
+    while True:
+        at = src.at
+        try:
+            named_item(src)
+        except NoCall:
+            if not src.calls:
+                raise
+            src.at = at
+            return
+        src.space()
+        src.take(">>>")
+
+
+def _tagged_item(src: Source) -> None:
+    if src.sees("{") or src.sees("["):
+        json_item(src)
+        return
+    python_call(src)
+
+
+def _offer(specs: Sequence[ToolSpec]) -> str:
+    tools = "\n\n".join(dump(describe(spec)) for spec in specs)
+    return (
+        "You have access to the following functions. To call a function, answer with JSON and nothing else, in the form\n"
+        '{"name": <function name>, "parameters": <dictionary of argument names and their values>}\n'
+        'and for several calls write several such objects, separated by "; ". Do not use variables.\n\n'
+        f"{tools}"
+    )
+
+
+def _answer(name: str, text: str) -> str:
+    return dump({"function": name, "output": text})
+
+
+def _write(calls: Sequence[Found]) -> str:
+    return "; ".join(envelope(call, arguments="parameters") for call in calls)
+
+
+BARE_JSON = Dialect(label="json", whole=True, read=_bare_json)
+BARE_NAMED = Dialect(label="named", whole=True, read=_bare_named)
+
+LLAMA = Family(
+    name="llama",
+    models=("llama",),
+    dialects=(Dialect(label="llama", openers=("<|python_tag|>",), read=enclosed(_tagged_item)), BARE_JSON),
+    write=_write,
+    offer=_offer,
+    answer=_answer,
+)
+
+XLAM = Family(
+    name="xlam",
+    models=("xlam",),
+    dialects=(BARE_JSON,),
+    write=lambda calls: f"[{', '.join(map(envelope, calls))}]",
+)

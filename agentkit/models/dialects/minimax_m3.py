@@ -1,0 +1,118 @@
+"""MiniMax M3: every tag has a namespace token before it, and a parameter is an element of its own name.
+
+    ]<]minimax[>[<tool_call>]<]minimax[>[<invoke name="get_weather">]<]minimax[>[<city>Oslo]<]minimax[>[</city>
+    ]<]minimax[>[</invoke>]<]minimax[>[</tool_call>
+
+Objects nest, the members of a list are `<item>` elements, and a repeated element makes a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agentkit.models.dialects.dialect import Dialect, Family, dump, enclosed
+from agentkit.models.dialects.source import CutOff, Found, Source
+from agentkit.models.dialects.tools import convert
+from agentkit.models.dialects.xml import open_tag
+
+NAMESPACE = "]<]minimax[>["
+MAX_DEPTH = 60
+"""Levels of nesting that are read."""
+
+_INVOKE = f"{NAMESPACE}<invoke "
+_END_INVOKE = f"{NAMESPACE}</invoke>"
+_CALLS, _END_CALLS = f"{NAMESPACE}<tool_call>", f"{NAMESPACE}</tool_call>"
+
+
+def _invoke(src: Source) -> None:
+    if not src.take(_INVOKE):
+        raise src.prose()
+    attributes, closed = open_tag(src)
+    spec = src.tools.get(attributes.get("name"))
+    root = spec.parameters if spec else {}
+    arguments = {} if closed else _children(src, _END_INVOKE, root, root, MAX_DEPTH)
+    if spec is None:
+        raise src.no_call(end=src.at)
+    src.calls.append(Found(spec.name, arguments if isinstance(arguments, dict) else {}))
+
+
+def _children(src: Source, closer: str, schema: Any, root: Mapping[str, Any], depth: int) -> Any:
+    """Read elements to the closing tag: an object, or a list when they are items."""
+    if depth == 0:
+        raise src.no_call()
+    members: dict[str, list[Any]] = {}
+    while True:
+        src.space()
+        if src.take(closer):
+            break
+        if not src.take(f"{NAMESPACE}<"):
+            raise CutOff if src.ended() else src.no_call()
+        name = src.word()
+        src.need(">")
+        members.setdefault(name, []).append(_value(src, name, _member_schema(schema, name), root, depth))
+    if members.keys() == {"item"}:
+        return members["item"]
+    return {name: values[0] if len(values) == 1 else values for name, values in members.items()}
+
+
+def _value(src: Source, name: str, schema: Any, root: Mapping[str, Any], depth: int) -> Any:
+    """Read the inside of an element and its closing tag: elements, or text."""
+    closer = f"{NAMESPACE}</{name}>"
+    start = src.at
+    src.space()
+    if src.sees(f"{NAMESPACE}<") and not src.sees(f"{NAMESPACE}</"):
+        return _children(src, closer, schema, root, depth - 1)
+    src.at = start
+    return convert(src.until(closer), schema, root)
+
+
+def _member_schema(schema: Any, name: str) -> Any:
+    """The schema of an object's property, or of the members of a list."""
+    if not isinstance(schema, Mapping):
+        return None
+    if name == "item" and "items" in schema:
+        return schema["items"]
+    properties = schema.get("properties")
+    found = properties.get(name) if isinstance(properties, Mapping) else None
+    repeated = isinstance(found, Mapping) and found.get("type") == "array"
+    return found
+
+
+def _write(calls: Sequence[Found]) -> str:
+    inside = "".join(
+        f'{_INVOKE}name="{call.name}">{_elements(call.arguments)}{_END_INVOKE}' for call in calls
+    )
+    return f"{_CALLS}{inside}{_END_CALLS}"
+
+
+def _elements(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and value:
+        return "".join(f"{NAMESPACE}<{key}>{_elements(item)}{NAMESPACE}</{key}>" for key, item in value.items())
+    if isinstance(value, list) and value:
+        return "".join(f"{NAMESPACE}<item>{_elements(item)}{NAMESPACE}</item>" for item in value)
+    return dump(value)
+
+
+MINIMAX_M3 = Family(
+    name="minimax-m3",
+    models=("minimax-m3",),
+    dialects=(
+        Dialect(
+            label="minimax-m3",
+            openers=(_CALLS,),
+            closers=(_END_INVOKE, _END_CALLS),
+            read=enclosed(_invoke, _END_CALLS),
+        ),
+        Dialect(
+            label="minimax-m3",
+            openers=(_INVOKE,),
+            at_opener=True,
+            closers=(_END_INVOKE, _END_CALLS),
+            read=_invoke,
+        ),
+    ),
+    write=_write,
+)

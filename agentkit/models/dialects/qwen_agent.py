@@ -1,0 +1,41 @@
+"""Qwen 1.5 and 2 with qwen-agent: words between flowers.
+
+    ✿FUNCTION✿: get_weather
+    ✿ARGS✿: {"city": "Oslo"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentkit.models.dialects.dialect import Dialect, Family, dump
+from agentkit.models.dialects.source import CutOff, Found, Source
+
+
+def _function(src: Source) -> None:
+    src.take(":")
+    src.space()
+    spec = src.tools.get(src.word())
+    src.space()
+    if not src.take("✿ARGS✿"):
+        raise CutOff if src.ended() else src.prose()
+    src.take(":")
+    src.space()
+    arguments = src.arguments()
+    src.space()
+    src.over = bool(src.take("✿RESULT✿", "✿RETURN✿"))
+    if spec is None:
+        raise src.no_call(end=src.at)
+    src.calls.append(Found(spec.name, arguments))
+
+
+def _write(calls: Sequence[Found]) -> str:
+    return "\n".join(f"✿FUNCTION✿: {call.name}\n✿ARGS✿: {dump(call.arguments)}" for call in calls)
+
+
+QWEN_AGENT = Family(
+    name="qwen-agent",
+    models=("qwen1.5", "qwen2-"),
+    dialects=(Dialect(label="qwen-agent", openers=("✿FUNCTION✿",), read=_function),),
+    write=_write,
+)

@@ -1,0 +1,116 @@
+"""Qwen3-Coder and its kin: a call is a `<function=...>` element, its parameters are elements with plain text.
+
+    <tool_call>
+    <function=get_weather>
+    <parameter=city>
+    Oslo
+    </parameter>
+    </function>
+    </tool_call>
+
+Seed-OSS writes the same in `<seed:tool_call>`; MiniCPM writes `<function name="f"><param name="x">v</param></function>`;
+Llama's custom form has JSON in the element: `<function=get_weather>{"city": "Oslo"}</function>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agentkit.models.dialects.dialect import Dialect, Family, dump, enclosed
+from agentkit.models.dialects.source import Found
+from agentkit.models.dialects.xml import Tags, element, one_newline, verbatim
+
+_OUTER = ("</tool_call>", "<tool_call>", "</seed:tool_call>", "<seed:tool_call>")
+_FUNCTION = Tags(
+    call="<function=",
+    call_end="</function>",
+    parameter="<parameter=",
+    parameter_end="</parameter>",
+    outer=(*_OUTER, "<function="),
+    trim=one_newline,
+)
+_NAMED = Tags(
+    call="<function ",
+    call_end="</function>",
+    parameter="<param ",
+    parameter_end="</param>",
+    outer=(*_OUTER, "<function "),
+    trim=verbatim,
+)
+
+
+def plain(value: Any) -> str:
+    """A value as untyped text: a string as it is, anything else as JSON."""
+    return value if isinstance(value, str) else dump(value)
+
+
+def write_element(call: Found) -> str:
+    """A call as a `<function=...>` element."""
+    parameters = "".join(
+        f"<parameter={key}>\n{plain(value)}\n</parameter>\n" for key, value in call.arguments.items()
+    )
+    return f"<function={call.name}>\n{parameters}</function>"
+
+
+def _write(calls: Sequence[Found]) -> str:
+    return "\n".join(f"<tool_call>\n{write_element(call)}\n</tool_call>" for call in calls)
+
+
+def _write_seed(calls: Sequence[Found]) -> str:
+    return "\n".join(f"<seed:tool_call>\n{write_element(call)}\n</seed:tool_call>" for call in calls)
+
+
+def _write_minicpm(calls: Sequence[Found]) -> str:
+    return "".join(
+        f'<function name="{call.name}">'
+        + "".join(f'<param name="{key}">{plain(value)}</param>' for key, value in call.arguments.items())
+        + "</function>"
+        for call in calls
+    )
+
+
+QWEN_CODER = Family(
+    name="qwen-coder",
+    models=("qwen3-coder", "qwen3.5", "qwen3.6", "qwen3.8", "step-3.5"),
+    dialects=(
+        Dialect(
+            label="qwen-coder",
+            openers=("<tool_call>",),
+            closers=("</tool_call>",),
+            read=enclosed(element(_FUNCTION), "</tool_call>"),
+        ),
+        Dialect(
+            label="qwen-coder",
+            openers=("<function=",),
+            at_opener=True,
+            closers=("</function>", "</tool_call>"),
+            read=element(_FUNCTION),
+        ),
+    ),
+    write=_write,
+)
+
+SEED = Family(
+    name="seed",
+    models=("seed-oss", "seed_oss"),
+    dialects=(
+        Dialect(
+            label="seed",
+            openers=("<seed:tool_call>",),
+            closers=("</seed:tool_call>",),
+            read=enclosed(element(_FUNCTION), "</seed:tool_call>"),
+        ),
+    ),
+    write=_write_seed,
+)
+
+MINICPM = Family(
+    name="minicpm",
+    models=("minicpm",),
+    dialects=(
+        Dialect(label="minicpm", openers=("<function name=",), at_opener=True, read=element(_NAMED)),
+        Dialect(label="minicpm", openers=("<tool_call>",), read=enclosed(element(_NAMED), "</tool_call>")),
+    ),
+    write=_write_minicpm,
+)

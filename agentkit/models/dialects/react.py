@@ -1,0 +1,122 @@
+"""ReAct: `Action:` and `Action Input:` on lines of their own.
+
+    Thought: I need the weather.
+    Action: get_weather
+    Action Input: {"city": "Oslo"}
+
+English prose has the word "Action:" too, so the name must be offered and the input must follow. The input of a tool
+with one parameter may be plain text. What the model makes up as an `Observation:` is cut off. A leading `Thought:` is
+reasoning where an action or a `Final Answer:` follows. Command R writes JSON in a fence after `Action:`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from agentkit.models.dialects.dialect import Dialect, Family, dump
+from agentkit.models.dialects.hermes import json_item
+from agentkit.models.dialects.source import CutOff, Found, NoCall, Source
+
+_BLANKS = re.compile(r"[ \t]*+")
+_QUOTES = "\"'`*[]"
+_OBSERVATION = "\nObservation:"
+
+
+def _action(src: Source) -> None:
+    """Read what follows `Action:`."""
+    _blanks(src)
+    if src.sees("```"):
+        json_item(src)
+        return
+    if src.take("\n"):
+        src.space()
+        if not src.sees("```"):
+            raise src.prose()
+        json_item(src)
+        return
+    line = src.until("\n")
+    spec = src.tools.get(line.strip().strip(_QUOTES).strip())
+    src.space()
+    if spec is None or not src.take("Action Input:", "Action input:"):
+        raise CutOff if src.ended() and spec else src.prose()
+    _blanks(src)
+    src.calls.append(Found(spec.name, _input(src, spec.name)))
+    src.space()
+    if src.take("Observation:"):
+        src.over = True
+
+
+def _blanks(src: Source) -> None:
+    src.at = _BLANKS.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
+    if src.at == len(src.text):
+        src.settle()
+
+
+def _input(src: Source, name: str) -> dict[str, Any]:
+    """Read the input: an object, or plain text for the one parameter of the tool."""
+    start = src.at
+    if src.sees("```"):
+        src.take("```")
+        src.word()
+        src.space()
+        arguments = src.arguments()
+        src.space()
+        src.take("```")
+        return arguments
+    if src.sees("{"):
+        return src.arguments()
+    end = src.find(_OBSERVATION)
+    if end < 0:
+        src.settle()
+        if src.truncated:
+            raise CutOff
+        end = len(src.text)
+    src.at = end
+    text = src.text[start:end].strip()
+    parameters = list(src.tools.properties(name))
+    if text in ("", "None", "null", "{}"):
+        return {}
+    if len(parameters) != 1:
+        raise src.no_call(end=end)
+    return {parameters[0]: src.tools.convert(name, parameters[0], _unquoted(text))}
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`" else text
+
+
+def _thought(src: Source) -> None:
+    """Read a message that begins with `Thought:`, up to its action or its answer."""
+    if not src.take("Thought:"):
+        raise src.prose()
+    start = src.at
+    while closer := src.skip_past("\nAction:", "\nFinal Answer:"):
+        end = src.at
+        if "Action" in closer:
+            try:
+                _action(src)
+            except NoCall:
+                src.calls.clear()
+                src.at = end
+                continue
+        src.thought = src.text[start : end - len(closer)]
+        src.silent = True
+        return
+    raise src.prose()
+
+
+def _write(calls: Sequence[Found]) -> str:
+    return "\n".join(f"Action: {call.name}\nAction Input: {dump(call.arguments)}" for call in calls)
+
+
+REACT = Family(
+    name="react",
+    models=(),
+    dialects=(
+        Dialect(label="react", openers=("Action:",), line_start=True, read=_action),
+        Dialect(label="react", read=_thought),
+    ),
+    write=_write,
+)

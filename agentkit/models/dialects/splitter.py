@@ -1,0 +1,435 @@
+"""Takes an answer apart while it streams: text, thoughts and calls.
+
+The text is read once, from mark to mark. Between marks it goes out at once; from a mark that opens a call on it waits
+until the call is whole, or turns out to be none. A block that is not whole yet is read again only as far as the text
+that has come since pays for it, so that the work stays linear however the text is cut. What is decided never depends on
+the cut: a reader decides only what no further text can change (`source.py`).
+
+    mode        what the text is                                       until
+    _answering  text for the user, in which marks are looked for       a mark
+    _thinking   reasoning                                              its closing mark
+    _quoting    text without marks: a code block, an echoed result     its closing mark
+    _in_json    an answer in JSON, whose strings hold no marks         its last bracket
+    _over       what the model made up after a call; dropped           the end
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from agentkit.core.events import Delta
+from agentkit.models.dialects import reasoning as thoughts
+from agentkit.models.dialects.answer import Answer, Parsed
+from agentkit.models.dialects.dialect import Dialect
+from agentkit.models.dialects.fence import FENCE
+from agentkit.models.dialects.grammar import (
+    BEGINS_WITH_THOUGHT,
+    LONE_CLOSERS,
+    MARKUP,
+    OPENS_THOUGHT,
+    STOPS,
+    Line,
+    grammar,
+)
+from agentkit.models.dialects.marks import compile_marks
+from agentkit.models.dialects.reasoning import Thought
+from agentkit.models.dialects.source import CutOff, NeedMore, NoCall, Source
+from agentkit.models.dialects.tools import Offered, Tools
+
+SHORT = 256
+"""A block of at most so many characters is read again whenever text comes."""
+READINGS = 12
+"""How many characters may be read again for each that comes."""
+FAR = 2000
+"""A block that turns out to be no call only after so many characters counts against `PATIENCE`."""
+PATIENCE = 16
+"""After so many of those the rest is text: who writes so much that is no call, writes none."""
+NAME_WITHIN = 300
+"""Characters in which what is cut off must name a tool, to be a call where no mark says so."""
+
+_SPACE = re.compile(r"\s*+")
+_SETTLES = re.compile(r"[\]})>`\"'|\n]")
+_JSON = re.compile(r"\{\s*[\"}]|\[\s*[\"\d{}\[\]]")
+_MAY_BECOME_JSON = re.compile(r"[{\[]\s*")
+_JSON_TOKEN = re.compile(r"\\(?s:.)|[\"{}\[\]]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_HIGH_SURROGATE_LAST = re.compile("[\ud800-\udbff]\\Z")
+
+
+class Splitter:
+    """Takes one answer apart, chunk by chunk."""
+
+    def __init__(
+        self,
+        specs: Iterable[Offered] = (),
+        *,
+        reasoning: bool = False,
+        markerless: bool = True,
+        family: str | None = None,
+    ) -> None:
+        """Expect one answer.
+
+        Args:
+            specs: The tools that were offered. Without any, only thoughts are taken out.
+            reasoning: The prompt ends inside a thought (its opening mark stands there).
+            markerless: Calls may stand without a mark, if they are the whole message.
+            family: The family of the model, or its name: only its dialects are read.
+
+        Raises:
+            UsageError: No such family is known.
+        """
+        self._tools = Tools(specs)
+        self._grammar = grammar(family, markerless=markerless, calls=bool(self._tools))
+        self._answer = Answer()
+        self._line = Line()
+        self._written: list[str] = []  # what was read outside of thoughts
+        self._text, self._chunks = "", list[str]()
+        self._length, self._credit = 0, 0
+        self._waits = self._due = False
+        self._surrogate = ""
+        self._patience = PATIENCE
+        self._begins, self._after_call, self._in_element = True, False, False
+        self._closer, self._depth, self._in_string = "", 0, False
+        self._thought = thoughts.ANY
+        self._mode = self._thinking if reasoning else self._answering
+        self._parsed: Parsed | None = None
+
+    def feed(self, chunk: str) -> list[Delta]:
+        """What the chunk brings to light: events of text, reasoning and calls, in order.
+
+        A `RetryEvent` among them says that the text so far was reasoning: its opening mark stood in the prompt.
+        """
+        chunk = self._encodable(chunk)
+        if not chunk or self._parsed is not None:
+            return []
+        self._chunks.append(chunk)
+        self._length += len(chunk)
+        self._credit += READINGS * len(chunk)
+        self._due = self._due or bool(_SETTLES.search(chunk))
+        if self._waits and self._length > SHORT and not (self._due and self._credit >= self._length):
+            return []
+        self._read(final=False)
+        return self._answer.hand_out()
+
+    def end(self, *, truncated: bool = False) -> list[Delta]:
+        """The last events: what was waiting for more text.
+
+        Args:
+            truncated: The answer was cut off (token limit).
+        """
+        if self._parsed is not None:
+            return []
+        if self._surrogate:
+            self._chunks.append("\ufffd")
+        self._read(final=True, truncated=truncated)
+        self._answer.end()
+        self._parsed = self._answer.parsed()
+        return self._answer.hand_out()
+
+    def finish(self, *, truncated: bool = False) -> Parsed:
+        """The whole answer. Ends it, unless `end` did."""
+        self.end(truncated=truncated)
+        return self._parsed  # type: ignore[return-value]  # `end` has set it
+
+    def _encodable(self, chunk: str) -> str:
+        """The chunk with its surrogate pairs joined, also with the chunk before it, and lone ones replaced."""
+        chunk = self._surrogate + chunk
+        self._surrogate = ""
+        if not _SURROGATE.search(chunk):
+            return chunk
+        if _HIGH_SURROGATE_LAST.search(chunk):
+            chunk, self._surrogate = chunk[:-1], chunk[-1]
+        return chunk.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    def _read(self, *, final: bool, truncated: bool = False) -> None:
+        text = self._text + "".join(self._chunks)
+        self._credit -= len(text) if self._waits else 0
+        self._chunks, self._waits, self._due = [], False, False
+        src = Source(text, self._tools, final=final, truncated=truncated)
+        try:
+            while src.at < len(text):
+                self._mode(src)
+        except NeedMore:
+            pass  # `src.at` stands before what is not decided
+        self._text = text[src.at :]
+        self._length = len(self._text)
+
+    # modes
+
+    def _answering(self, src: Source) -> None:
+        if self._begins:
+            self._beginning(src)
+            return
+        marks = self._grammar.marks
+        found = marks.whole.search(src.text, src.at)
+        if found is None:
+            end = len(src.text) if src.final else marks.hold(src.text, src.at)
+            self._say(src, end)
+            if end < len(src.text):
+                raise NeedMore
+            return
+        self._say(src, found.start())
+        if not src.final and marks.may_grow(src.text, src.at):
+            raise NeedMore
+        if not self._at_mark(src, found.group()):
+            self._say(src, found.end())
+
+    def _thinking(self, src: Source) -> None:
+        thought = self._thought
+        if thought is thoughts.ANY and not self._answer.has_thoughts and self._reopened(src):
+            return
+        marks = compile_marks(frozenset((*thought.closers, *thought.stops, *thoughts.STOPS)))
+        found = marks.whole.search(src.text, src.at)
+        if found is None:
+            end = len(src.text) if src.final else marks.hold(src.text, src.at)
+        else:
+            end = found.start()
+        self._answer.thought(src.text[src.at : end])
+        src.at = end
+        if found is None:
+            if end < len(src.text):
+                raise NeedMore
+            return
+        mark = found.group()
+        if mark in thought.closers or mark in thought.stops:
+            self._answer.end_thought()
+            src.at += len(mark) if mark in thought.closers else 0
+            self._mode = self._answering
+            self._begins = self._answer.is_empty and thought is not thoughts.HARMONY_ANALYSIS
+        else:
+            self._answer.stop(mark)
+            src.at += len(mark)
+
+    def _reopened(self, src: Source) -> bool:
+        """Whether the model repeats the opening mark that stands in the prompt already."""
+        for opener, thought in OPENS_THOUGHT.items():
+            if src.sees(opener):
+                src.at += len(opener)
+                self._thought = thought
+                return True
+        return False
+
+    def _quoting(self, src: Source) -> None:
+        at = src.text.find(self._closer, src.at)
+        if at >= 0:
+            self._mode = self._answering
+            self._say(src, at + len(self._closer))
+            return
+        end = len(src.text) if src.final else compile_marks(frozenset((self._closer,))).hold(src.text, src.at)
+        self._say(src, end)
+        if end < len(src.text):
+            raise NeedMore
+
+    def _in_json(self, src: Source) -> None:
+        end = src.at
+        for token in _JSON_TOKEN.finditer(src.text, src.at):
+            end = token.end()
+            character = token.group()
+            if character == '"':
+                self._in_string = not self._in_string
+            elif not self._in_string and len(character) == 1:
+                self._depth += 1 if character in "{[" else -1
+                if self._depth == 0:
+                    self._mode = self._answering
+                    self._say(src, end)
+                    return
+        escaped = not src.final and src.text.endswith("\\") and end < len(src.text)
+        self._say(src, len(src.text) - escaped)
+        if escaped:
+            raise NeedMore
+
+    def _over(self, src: Source) -> None:
+        src.at = len(src.text)
+
+    # the answer
+
+    def _say(self, src: Source, end: int) -> None:
+        """The text up to `end` is for the user."""
+        text = src.text[src.at : end]
+        self._answer.text(text)
+        self._line.add(text)
+        self._written.append(text)
+        self._after_call = self._after_call and not text.strip()
+        src.at = end
+
+    def _drop(self, src: Source, end: int) -> None:
+        """The text up to `end` is a mark."""
+        self._written.append(src.text[src.at : end])
+        self._answer.take_out()
+        src.at = end
+
+    def _beginning(self, src: Source) -> None:
+        """The start of the answer: here stands what needs no mark."""
+        self._say(src, _SPACE.match(src.text, src.at).end())  # type: ignore[union-attr]  # matches always
+        if src.at == len(src.text):
+            return
+        for opener, thought in BEGINS_WITH_THOUGHT.items():
+            if src.sees(opener):
+                self._drop(src, src.at + len(opener))
+                self._think(thought)
+                return
+        if self._try(src, self._grammar.bare):
+            return
+        if not src.final and _MAY_BECOME_JSON.fullmatch(src.text, src.at):
+            raise NeedMore
+        self._begins = False
+        if _JSON.match(src.text, src.at):
+            self._mode = self._in_json
+
+    def _at_mark(self, src: Source, mark: str) -> bool:
+        """Do what a mark asks for; False when it is text."""
+        end = src.at + len(mark)
+        if mark == FENCE:
+            self._fence(src)
+        elif self._line.quotes_marks:
+            return False
+        elif thought := OPENS_THOUGHT.get(mark):
+            self._drop(src, end)
+            self._think(thought)
+        elif mark in LONE_CLOSERS:
+            self._all_was_thought(src, end)
+        elif mark in MARKUP or (mark in self._grammar.closers and self._after_call):
+            self._drop(src, end)
+        elif mark in thoughts.ANSWER:
+            return self._element(src, mark)
+        elif mark in STOPS:
+            self._written.append(mark)
+            self._answer.stop(mark)
+            src.at = end
+        elif mark in self._grammar.quotes:
+            self._say(src, end)
+            self._closer, self._mode = self._grammar.quotes[mark], self._quoting
+        else:
+            return self._try(src, self._grammar.openers.get(mark, ()), mark)
+        return True
+
+    def _think(self, thought: Thought) -> None:
+        self._thought, self._mode = thought, self._thinking
+
+    def _all_was_thought(self, src: Source, end: int) -> None:
+        """A closing mark that nothing opened: its opening mark stands in the prompt."""
+        self._answer.all_was_thought("".join(self._written))
+        self._written = []
+        self._line = Line()
+        self._begins, self._after_call = True, False
+        src.at = end
+
+    def _element(self, src: Source, mark: str) -> bool:
+        """The element around an answer that follows a thought."""
+        opens = mark == thoughts.ANSWER[0]
+        if not (self._answer.has_thoughts and self._answer.is_empty if opens else self._in_element):
+            return False
+        self._in_element = opens
+        self._drop(src, src.at + len(mark))
+        return True
+
+    def _fence(self, src: Source) -> None:
+        """A code block: calls, where its label says so, else text in which nothing is a mark."""
+        if not self._try(src, self._grammar.openers.get(FENCE, ()), FENCE):
+            self._say(src, src.at + len(FENCE))
+            self._closer, self._mode = FENCE, self._quoting
+
+    # calls
+
+    def _try(self, src: Source, dialects: Sequence[Dialect], mark: str = "") -> bool:
+        """Read calls in one of the dialects; False when nothing of the kind begins here."""
+        start = reached = src.at
+        text_end, cut = 0, False
+        for dialect in dialects:
+            if dialect.line_start and not self._line.is_blank:
+                continue
+            src.begin(start if dialect.at_opener else start + len(mark))
+            try:
+                dialect.read(src)
+                self._check(src, dialect)
+            except NeedMore:
+                src.at, self._waits = start, True
+                raise
+            except NoCall as no:
+                text_end, reached = max(text_end, no.end or 0), max(reached, no.reached)
+            except CutOff:
+                if src.calls:
+                    self._answer.cut_off = True
+                    src.at = len(src.text)
+                    self._accept(src, dialect, start)
+                    return True
+                cut = cut or not (dialect.whole or mark == FENCE) or self._names_a_tool(src.text, start)
+            else:
+                self._accept(src, dialect, start)
+                return True
+        src.at = start
+        self._lose_patience(reached - start)
+        if text_end:
+            self._say(src, text_end)
+        elif cut:
+            self._answer.cut_off = True
+            self._drop(src, len(src.text))
+        return bool(text_end) or cut
+
+    def _check(self, src: Source, dialect: Dialect) -> None:
+        """Refuse calls without a mark that are not the whole message, and calls that are quoted.
+
+        Raises:
+            NoCall: They are.
+        """
+        if dialect.whole:
+            src.space()
+            while src.take(*self._grammar.closers, *STOPS):
+                src.space()
+            if not src.ended():
+                raise src.no_call(end=src.at)
+        elif self._line.in_quotation and not src.ended() and src.sees('"'):
+            raise src.no_call(end=src.at)
+
+    def _accept(self, src: Source, dialect: Dialect, start: int) -> None:
+        self._written.append(src.text[start : src.at])
+        if src.thought:
+            self._answer.thought(src.thought)
+            self._answer.end_thought()
+        self._answer.take_out()
+        for found in src.calls:
+            self._answer.call(found, dialect.label)
+        for text in src.rest:
+            self._answer.text(text)
+        self._begins, self._after_call = False, bool(src.calls)
+        if src.opens:
+            self._think(src.opens)
+        elif src.over:
+            self._mode = self._over
+
+    def _names_a_tool(self, text: str, start: int) -> bool:
+        beginning = text[start : start + NAME_WITHIN]
+        return any(name in beginning for name in self._tools.names)
+
+    def _lose_patience(self, characters: int) -> None:
+        self._patience -= characters > FAR
+        if self._patience == 0:
+            self._grammar = grammar(calls=False)
+
+
+def parse(
+    text: str,
+    specs: Iterable[Offered] = (),
+    *,
+    reasoning: bool = False,
+    markerless: bool = True,
+    truncated: bool = False,
+    family: str | None = None,
+) -> Parsed:
+    """Take a whole answer apart. The same text gives the same, whole or fed to a `Splitter` in pieces.
+
+    Args:
+        text: The answer as the model wrote it.
+        specs: The tools that were offered: nothing else is ever a call.
+        reasoning: The prompt ends inside a thought (its opening mark stands there).
+        markerless: Calls may stand without a mark, if they are the whole message.
+        truncated: The answer was cut off (token limit).
+        family: The family of the model, or its name: only its dialects are read.
+
+    Raises:
+        UsageError: No such family is known.
+    """
+    splitter = Splitter(specs, reasoning=reasoning, markerless=markerless, family=family)
+    splitter.feed(text)
+    return splitter.finish(truncated=truncated)

@@ -1,0 +1,128 @@
+"""What was offered: names and schemas, and text turned into the value that a schema asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from agentkit.core.json_repair import JSONError, repair
+from agentkit.core.messages import ToolSpec
+
+Offered: TypeAlias = ToolSpec | Mapping[str, Any]
+"""A tool as agentkit or as chat completions describe it."""
+
+_PREFIX = "functions."
+_MAX_SCHEMAS = 50
+_LITERALS = {"null": None, "None": None, "true": True, "True": True, "false": False, "False": False}
+
+
+class Tools:
+    """The tools of one request, by name.
+
+    Attributes:
+        names: The names, in the order of the offer.
+    """
+
+    __slots__ = ("_specs", "names")
+
+    def __init__(self, offered: Iterable[Offered] = ()) -> None:
+        self._specs = {spec.name: spec for spec in map(_spec, offered)}
+        self.names = tuple(self._specs)
+
+    def __bool__(self) -> bool:
+        return bool(self._specs)
+
+    def get(self, name: Any) -> ToolSpec | None:
+        """The offered tool of this very name; a prefix `functions.` goes when what remains is offered."""
+        if not isinstance(name, str):
+            return None
+        name = name.strip()
+        return self._specs.get(name) or self._specs.get(name.removeprefix(_PREFIX))
+
+    def properties(self, name: str) -> Mapping[str, Any]:
+        """The schemas of a tool's parameters, in their order."""
+        properties = self._specs[name].parameters.get("properties")
+        return properties if isinstance(properties, Mapping) else {}
+
+    def takes_nothing(self, name: str) -> bool:
+        """Whether a call without arguments is whole."""
+        return not self._specs[name].parameters.get("required")
+
+    def convert(self, name: str, parameter: str, text: str) -> Any:
+        """Untyped text as the value that the parameter's schema asks for."""
+        return convert(text, self.properties(name).get(parameter), self._specs[name].parameters)
+
+
+def _spec(offered: Offered) -> ToolSpec:
+    if isinstance(offered, ToolSpec):
+        return offered
+    function = offered.get("function", offered)
+    return ToolSpec(function["name"], function.get("description") or "", function.get("parameters") or {})
+
+
+def convert(text: str, schema: Any, root: Mapping[str, Any]) -> Any:
+    """Untyped text as the value that a schema asks for.
+
+    A string stays to the letter. Other types are read as JSON or as a Python literal; what cannot be read stays text,
+    so that the validation of the arguments can say what is wrong. Without a schema: JSON if it is, else text.
+    """
+    types = _types(schema, root)
+    bare = text.strip()
+    if not types:
+        return _LITERALS[bare] if bare in _LITERALS else _json(bare, text, strict=True)
+    if "string" in types:
+        return None if "null" in types and bare in ("null", "None") else text
+    value = _json(bare, text, strict=False)
+    if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
+        return int(value)
+    return value
+
+
+def _json(bare: str, text: str, *, strict: bool) -> Any:
+    try:
+        read = repair(bare)
+    except JSONError:
+        return text
+    return text if strict and read.repaired else read.value
+
+
+def _types(schema: Any, root: Mapping[str, Any]) -> set[str]:
+    """The JSON types that a schema allows; none when it does not say."""
+    types: set[str] = set()
+    pending, seen = [schema], 0
+    while pending and seen < _MAX_SCHEMAS:
+        seen += 1
+        part = pending.pop()
+        if not isinstance(part, Mapping):
+            continue
+        declared = part.get("type", ())
+        types.update([declared] if isinstance(declared, str) else declared)
+        if part.get("nullable") is True:
+            types.add("null")
+        values = [*part.get("enum", ()), *([part["const"]] if "const" in part else ())]
+        if not declared:
+            types.update(_TYPE_NAMES.get(type(value), "") for value in values)
+        for key in ("anyOf", "oneOf", "allOf"):
+            pending.extend(part.get(key, ()))
+        if isinstance(reference := part.get("$ref"), str):
+            pending.append(_resolve(reference, root))
+    return types - {""}
+
+
+_TYPE_NAMES: dict[type, str] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+
+
+def _resolve(reference: str, root: Mapping[str, Any]) -> Any:
+    """What a local reference (`#/$defs/City`) names."""
+    place: Any = root
+    for key in reference.removeprefix("#").strip("/").split("/"):
+        place = place.get(key.replace("~1", "/").replace("~0", "~")) if isinstance(place, Mapping) else None
+    return place

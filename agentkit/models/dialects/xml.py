@@ -1,0 +1,170 @@
+"""Elements with untyped text: the reader that the XML-like dialects share.
+
+Nothing is escaped in them, so a value may hold the very tags that could end it. A closing tag therefore ends a value
+only where the markup goes on behind it: another parameter, the end of the call, or the end of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias
+
+from agentkit.core.json_repair import JSONError, repair
+from agentkit.models.dialects.source import CutOff, Found, NoCall, Read, Source
+
+MAX_TAG = 400
+"""Characters of one opening tag."""
+
+_ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'/>]+))""")
+
+Trim: TypeAlias = Callable[[str], str]
+
+
+def verbatim(text: str) -> str:
+    """The value is the text between the tags, to the letter."""
+    return text
+
+
+def one_newline(text: str) -> str:
+    """One newline on each side belongs to the markup; everything else is data."""
+    return text.removeprefix("\n").removesuffix("\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags:
+    """How the elements of a dialect are written.
+
+    Attributes:
+        call: The beginning of a call's opening tag, up to its name.
+        call_end: The closing tag of a call.
+        parameter: The beginning of a parameter's opening tag, up to its name.
+        parameter_end: The closing tag of a parameter.
+        outer: Markers around calls.
+        trim: What of the text between the tags is the value.
+    """
+
+    call: str
+    call_end: str
+    parameter: str
+    parameter_end: str
+    outer: tuple[str, ...] = ()
+    trim: Trim = verbatim
+
+
+def open_tag(src: Source) -> tuple[dict[str, str], bool]:
+    """Move past the rest of an opening tag; its attributes (`name` for a bare one) and whether it closes itself.
+
+    Raises:
+        CutOff: The text ends inside the tag.
+        NoCall: This is no tag.
+    """
+    end = src.text.find(">", src.at, src.at + MAX_TAG)
+    if end < 0:
+        if len(src.text) - src.at < MAX_TAG:
+            src.settle()
+            raise CutOff
+        raise src.prose()
+    inside = src.text[src.at : end]
+    src.at = end + 1
+    closed = inside.endswith("/")
+    inside = inside.removesuffix("/")
+    if inside.lstrip()[:1] == "=":  # <function=name>
+        return {"name": inside.strip().removeprefix("=").strip(" \"'")}, closed
+    return {found[1]: found[2] or found[3] or found[4] or "" for found in _ATTRIBUTE.finditer(inside)}, closed
+
+
+def element(tags: Tags) -> Read:
+    """A reader of one call, beginning at its opening tag."""
+
+    def read(src: Source) -> None:
+        if not src.take(tags.call):
+            raise src.prose()
+        attributes, closed = open_tag(src)
+        spec = src.tools.get(attributes.get("name"))
+        name = spec.name if spec else ""
+        src.space()
+        if not closed and src.sees("{"):
+            arguments = src.arguments()
+            src.space()
+            src.take(tags.call_end)
+        else:
+            arguments = {} if closed else _parameters(src, tags, name)
+        if not name:
+            raise src.no_call(end=src.at)
+        src.calls.append(Found(name, arguments))
+
+    return read
+
+
+def _parameters(src: Source, tags: Tags, name: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    value_ends = _value_ends(tags)
+    while True:
+        src.space()
+        if src.take(tags.call_end) or (arguments and any(map(src.sees, tags.outer))):
+            return arguments
+        if not src.take(tags.parameter):
+            raise CutOff if src.ended() else src.prose()
+        attributes, closed = open_tag(src)
+        key = attributes.get("name", "")
+        text = "" if closed else tags.trim(_text(src, tags, value_ends, name))
+        arguments[key] = _typed(src, name, key, text, attributes.get("string"))
+
+
+def _typed(src: Source, name: str, key: str, text: str, is_string: str | None) -> Any:
+    """A value by what the markup says of its type (`string="true"`), else by the schema."""
+    if is_string == "true" or not name:
+        return text
+    if is_string == "false":
+        try:
+            return repair(text).value
+        except JSONError:
+            return text
+    return src.tools.convert(name, key, text)
+
+
+@cache
+def _value_ends(tags: Tags) -> re.Pattern[str]:
+    """What may end a value: its closing tag, a further parameter on a new line, the end of the call."""
+    end, further, call_end = map(re.escape, (tags.parameter_end, tags.parameter, tags.call_end))
+    return re.compile(rf"(?P<end>{end})|(?P<further>\n[ \t]*{further})|(?P<call_end>{call_end})")
+
+
+def _text(src: Source, tags: Tags, value_ends: re.Pattern[str], name: str) -> str:
+    """Move past the text of a parameter and its closing tag, which may be missing where the markup goes on."""
+    start = src.at
+    while found := value_ends.search(src.text, src.at):
+        src.at = found.end()
+        match found.lastgroup:
+            case "end":
+                end, after = found.start(), found.end()
+                ends = goes_on(src, tags.parameter, tags.call_end, *tags.outer)
+            case "further":
+                end = after = found.start() + 1
+                ends = _begins_parameter(src, name)
+            case _:
+                end = after = found.start()
+                ends = goes_on(src, *tags.outer)
+        src.at = after if ends else found.end()
+        if ends:
+            return src.text[start:end]
+    src.settle()
+    raise CutOff
+
+
+def _begins_parameter(src: Source, name: str) -> bool:
+    """Whether the rest of an opening tag stands here, of a parameter that the tool has."""
+    try:
+        attributes, _ = open_tag(src)
+    except (CutOff, NoCall):
+        return False
+    return bool(name) and attributes.get("name") in src.tools.properties(name)
+
+
+def goes_on(src: Source, *markers: str) -> bool:
+    """Whether one of the markers follows, or the end of the text."""
+    src.space()
+    return src.ended() or any(map(src.sees, markers))
