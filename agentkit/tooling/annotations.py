@@ -83,6 +83,12 @@ def described(hint: Any) -> str | None:
     return None
 
 
+def fields_of(hint: Any, default: Any) -> list[Any]:
+    """The pydantic `Field`s that speak of a parameter, the strongest first; found without importing pydantic."""
+    notes = (default, *getattr(hint, "__metadata__", ()))
+    return [note for note in notes if type(note).__module__ == "pydantic.fields" and hasattr(note, "validation_alias")]
+
+
 def _evaluate(raw: dict[str, Any], scope: dict[str, Any], local: dict[str, Any]) -> dict[str, Any]:
     def shim() -> None: ...
 
@@ -128,37 +134,3 @@ def _looks_like_context(hint: Any) -> bool:
 
 def _text(hint: Any) -> str:
     return hint if isinstance(hint, str) else getattr(hint, "__forward_arg__", None) or str(hint)
-
-
-def portable(hint: Any) -> Any:
-    """The hint as pydantic takes it: before Python 3.12 it refuses a `TypedDict` of `typing`, wherever it stands."""
-    return _rebuilt(hint, {}) if sys.version_info < (3, 12) else hint
-
-
-def _rebuilt(hint: Any, twins: dict[Any, Any]) -> Any:
-    if typing.is_typeddict(hint) and type(hint).__module__ == "typing":
-        return twins.get(hint) or _twin(hint, twins)
-    args = get_args(hint)
-    if not args or get_origin(hint) is typing.Literal:
-        return hint
-    if get_origin(hint) is Annotated:
-        return Annotated[(_rebuilt(args[0], twins), *hint.__metadata__)]
-    new = tuple(_rebuilt(arg, twins) for arg in args)
-    if all(one is other for one, other in zip(new, args, strict=True)):
-        return hint
-    if get_origin(hint) in _UNIONS:
-        return typing.Union[new]  # noqa: UP007 - made at run time
-    return hint.copy_with(new) if hasattr(hint, "copy_with") else get_origin(hint)[new]
-
-
-def _twin(hint: Any, twins: dict[Any, Any]) -> Any:
-    """The same typed dict, of `typing_extensions`; known before its members are read, for it may hold itself."""
-    from typing_extensions import TypedDict  # noqa: PLC0415 - pydantic brings it
-
-    twin: Any = TypedDict(hint.__name__, {}, total=hint.__total__)  # type: ignore[operator,misc]
-    twins[hint] = twin
-    members = typing.get_type_hints(hint, include_extras=True)
-    twin.__annotations__ = {name: _rebuilt(member, twins) for name, member in members.items()}
-    twin.__required_keys__, twin.__optional_keys__ = hint.__required_keys__, hint.__optional_keys__
-    twin.__doc__, twin.__module__, twin.__qualname__ = hint.__doc__, hint.__module__, hint.__qualname__
-    return twin

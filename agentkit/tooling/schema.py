@@ -43,8 +43,9 @@ def schema_of(
     properties = schema["properties"]
     for parameter in signature:
         text = parameter.description or documented.get(parameter.name)
-        if text and parameter.name in properties:
-            properties[parameter.name]["description"] = text
+        described = properties.get(parameter.alias or parameter.name)
+        if text and described is not None:
+            described["description"] = text
     return schema
 
 

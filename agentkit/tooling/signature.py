@@ -13,7 +13,7 @@ from inspect import Parameter as Raw
 from typing import Any
 
 from agentkit.errors import UsageError
-from agentkit.tooling.annotations import described, is_context, resolve, without_text
+from agentkit.tooling.annotations import described, fields_of, is_context, resolve, without_text
 from agentkit.tooling.callables import bound_keywords
 from agentkit.tooling.context import ToolContext
 
@@ -32,13 +32,15 @@ class Parameter:
         name: Its name in Python.
         hint: Its annotation, resolved; Any where there is none.
         default: Its default (may be a pydantic `Field`), `REQUIRED` or `ABSENT`.
-        description: What the annotation itself says of it (`Annotated[int, "text"]`).
+        description: What the annotation itself says of it: `Field(description=...)`, `Annotated[int, "text"]`.
+        alias: Its name on the wire, where a `Field` gives it another one.
     """
 
     name: str
     hint: Any = Any
     default: Any = REQUIRED
     description: str | None = None
+    alias: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,7 @@ def _sort(given: list[Raw], hints: Mapping[str, Any], bound: frozenset[str]) -> 
     by_position = any(p.kind is Raw.VAR_POSITIONAL for p in given)
     for p in given:
         hint = hints.get(p.name, Any)
-        read = Parameter(name=p.name, hint=without_text(hint), default=p.default, description=described(hint))
+        read = _parameter(p.name, hint, p.default)
         if p.kind is Raw.VAR_KEYWORD and _form(hint) == "Unpack":
             parameters += _unpacked(*typing.get_args(hint))
         elif p.kind in (Raw.VAR_POSITIONAL, Raw.VAR_KEYWORD):
@@ -133,17 +135,34 @@ def _sort(given: list[Raw], hints: Mapping[str, Any], bound: frozenset[str]) -> 
     )
 
 
+def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+    fields = fields_of(hint, default)
+    return Parameter(
+        name=name,
+        hint=without_text(hint),
+        default=default,
+        description=next((field.description for field in fields if field.description), described(hint)),
+        alias=next(filter(None, map(_alias, fields)), None),
+    )
+
+
+def _alias(field: Any) -> str | None:
+    """The name that a `Field` gives to a parameter on the wire; of several choices the first."""
+    alias = field.validation_alias or field.alias
+    if alias is None or isinstance(alias, str):
+        return alias
+    return next((path[0] for path in alias.convert_to_aliases() if path[1:] == []), None)
+
+
 def _unpacked(keywords: Any) -> Iterator[Parameter]:
     """The members of `**kwargs: Unpack[SomeTypedDict]` (PEP 692); an absent one is not passed."""
     for name, hint in typing.get_type_hints(keywords, include_extras=True).items():
-        absent = REQUIRED if name in keywords.__required_keys__ else ABSENT
-        bare = _unwrapped(hint)
-        yield Parameter(name=name, hint=without_text(bare), default=absent, description=described(bare))
-
-
-def _unwrapped(hint: Any) -> Any:
-    """The type inside `NotRequired[...]` and the like."""
-    return _unwrapped(typing.get_args(hint)[0]) if _form(hint) in _WRAPPERS else hint
+        form, bare = "", hint
+        while _form(bare) in _WRAPPERS:
+            form, bare = _form(bare), typing.get_args(bare)[0]
+        # A postponed annotation hides NotRequired from `__required_keys__`.
+        required = form != "NotRequired" and (form == "Required" or name in keywords.__required_keys__)
+        yield _parameter(name, bare, REQUIRED if required else ABSENT)
 
 
 def _form(hint: Any) -> str:

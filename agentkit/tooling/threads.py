@@ -21,7 +21,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import anyio
 from anyio.lowlevel import current_token
@@ -236,7 +236,7 @@ class Reports:
         self._room = threading.BoundedSemaphore(REPORTS_ON_THE_WAY)
         self._open = True
 
-    def __enter__(self) -> Reports:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -253,9 +253,9 @@ def _make(function: Any, name: str | None) -> Tool[..., Any]:
 def _model_doc(signature: Signature) -> str:
     """What the class of a tool's only parameter says, when the tool itself says nothing."""
     hints = [parameter.hint for parameter in signature]
-    if len(hints) == 1 and isinstance(hints[0], type) and hints[0].__module__ != "builtins":
-        return read_docstring(doc_of(hints[0]), ()).description
-    return ""
+    if len(hints) != 1 or not (dataclasses.is_dataclass(hints[0]) or hasattr(hints[0], "model_fields")):
+        return ""
+    return read_docstring(doc_of(hints[0]), ()).description
 
 
 def _is_count(value: Any, least: int) -> bool:

@@ -7,15 +7,17 @@ that the table of `schema.py` does not know) ask for it. Two threads that build 
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from agentkit.core.json_schema import clean
 from agentkit.errors import UsageError
-from agentkit.tooling.annotations import portable
+from agentkit.tooling.annotations import fields_of
 from agentkit.tooling.arguments import explain_pydantic
 from agentkit.tooling.context import ToolContext
+from agentkit.tooling.portable import portable
 from agentkit.tooling.signature import ABSENT, REQUIRED, Parameter, Signature
 
 if TYPE_CHECKING:
@@ -121,11 +123,14 @@ class _Arguments:
 def _adapter(signature: Signature) -> TypeAdapter[dict[str, Any]]:
     from pydantic import TypeAdapter  # noqa: PLC0415 - heavy
 
-    return TypeAdapter(Annotated[Any, _Arguments(signature)])
+    adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(Annotated[Any, _Arguments(signature)])
+    if not adapter.pydantic_complete:
+        adapter.rebuild(raise_errors=True)  # says which name is missing
+    return adapter
 
 
 def _field(parameter: Parameter, handler: GetCoreSchemaHandler) -> TypedDictField:
-    from pydantic_core import PydanticUndefined, core_schema  # noqa: PLC0415 - heavy
+    from pydantic_core import core_schema  # noqa: PLC0415 - heavy
 
     info = _field_info(parameter)
     if info is None:
@@ -153,8 +158,7 @@ def _field_info(parameter: Parameter) -> FieldInfo | None:
     """Everything that `Field(...)` says of a parameter, in `Annotated` and as its default, in one."""
     from pydantic.fields import FieldInfo  # noqa: PLC0415 - heavy
 
-    notes = getattr(parameter.hint, "__metadata__", ())
-    if not any(isinstance(each, FieldInfo) for each in (parameter.default, *notes)):
+    if not fields_of(parameter.hint, parameter.default):
         return None
     if parameter.default is REQUIRED or parameter.default is ABSENT:
         return FieldInfo.from_annotation(parameter.hint)
@@ -176,10 +180,19 @@ def _bare_hint(info: FieldInfo) -> Any:
 def _generator() -> type[GenerateJsonSchema]:
     """Pydantic's own, but for two things: silence about defaults that JSON cannot carry, and named tuples by name."""
     from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415 - heavy
-    from pydantic_core import core_schema  # noqa: PLC0415 - heavy
+    from pydantic_core import PydanticSerializationError, core_schema  # noqa: PLC0415 - heavy
 
     class Generator(GenerateJsonSchema):
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own form
+
+        def encode_default(self, dft: Any) -> Any:
+            """The default as JSON; what is not finite counts as what JSON cannot carry."""
+            encoded = super().encode_default(dft)
+            try:
+                json.dumps(encoded, allow_nan=False)
+            except ValueError as error:
+                raise PydanticSerializationError(str(error)) from error
+            return encoded
 
         def named_tuple_schema(self, schema: Any) -> dict[str, Any]:
             """An object: the names of the fields are what a model can go by. Arrays are accepted too."""
