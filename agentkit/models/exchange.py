@@ -21,7 +21,7 @@ import anyio
 from agentkit.core.events import Delta, Emit, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
 from agentkit.core.messages import Assistant
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
-from agentkit.models.http import PerLoop, Post, Reply
+from agentkit.models.http import Post, Reply, Transport, first_words
 from agentkit.models.retrying import Retries
 from agentkit.models.sse import EventReader
 
@@ -86,19 +86,20 @@ class Exchange:
 
     Attributes:
         turn: What to send, and how to read.
-        transports: Where to send it.
+        transport: Where to send it.
         retries: When to send it again.
         limit_s: Seconds for one try; None is for ever.
         emit: If given, the answer streams.
     """
 
     turn: Turn
-    transports: PerLoop
+    transport: Transport
     retries: Retries
     limit_s: float | None
     emit: Emit | None
     _stream: bool = False
     _emitted: bool = False
+    _heard: bool = False
 
     async def run(self) -> Assistant:
         """The answer.
@@ -116,8 +117,7 @@ class Exchange:
 
     async def _attempt(self) -> Assistant:
         with anyio.move_on_after(self.limit_s):
-            transport = await self.transports.get()
-            async with transport.send(self.turn.post(stream=self._stream)) as reply:
+            async with self.transport.send(self.turn.post(stream=self._stream)) as reply:
                 if not 200 <= reply.status < 300:
                     body = await reply.beginning(max_bytes=MAX_ERROR_BYTES)
                     raise self.turn.failure(reply.status, reply.headers, body)
@@ -150,6 +150,7 @@ class Exchange:
 
     async def _streamed(self, head: bytes, chunks: AsyncIterator[bytes]) -> Assistant:
         reader = self.turn.reader()
+        self._heard = False
         broken: Unavailable | None = None
         try:
             await self._read(reader, head, chunks)
@@ -160,6 +161,8 @@ class Exchange:
         except MalformedResponse:
             if broken is not None:
                 raise broken from broken.__cause__
+            if head and not self._heard:
+                raise MalformedResponse(f"the answer is no event stream: {first_words(head)}") from None
             raise
         await self._show(deltas)
         return answer
@@ -181,6 +184,7 @@ class Exchange:
 
     async def _payloads(self, reader: Reader, payloads: Iterable[bytes]) -> None:
         for payload in payloads:
+            self._heard = True
             if reader.done:
                 return
             await self._show(reader.feed(payload))

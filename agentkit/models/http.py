@@ -11,11 +11,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 import sys
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -27,6 +29,8 @@ from agentkit.errors import MalformedResponse, ModelError, Unavailable, UsageErr
 
 MAX_CONNECTIONS = 1000
 """Connections of one model on one event loop, busy or kept alive: a thousand runs at once need a thousand."""
+MAX_SHOWN_CHARS = 300
+"""How much of a server's words an error shows."""
 CLOSE_S = 2.0
 """Seconds that closing a connection may take, also when the caller was cancelled."""
 
@@ -55,9 +59,9 @@ class Post:
         timeouts: For this request.
     """
 
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
+    url: str = field(repr=False)  # a key may stand in any of them
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     timeouts: Timeouts = Timeouts()
 
 
@@ -190,25 +194,26 @@ class ClientTransport:
 
 
 class PerLoop:
-    """One transport for each event loop: made when first asked for, closed when its loop ends.
+    """A transport for every event loop: one of its own for each, made when first used and closed when its loop ends.
 
-    The loop is told by an async generator that waits inside it: both asyncio and trio close those when they end.
+    A loop tells its end through an async generator that waits inside it: asyncio and trio both close those.
     """
 
     def __init__(self, make: Callable[[], Transport]) -> None:
         self._make = make
         self._kept: dict[object, tuple[Transport, AsyncGenerator[None]]] = {}
 
-    async def get(self) -> Transport:
-        """The transport of the running event loop."""
+    def send(self, post: Post) -> AbstractAsyncContextManager[Reply]:
+        """See `Transport`."""
         loop = anyio.lowlevel.current_token().native_token
         kept = self._kept.get(loop)
         if kept is None:
             transport = self._make()
             keeper = self._keep(loop, transport)
-            await anext(keeper)
-            self._kept[loop] = kept = transport, keeper
-        return kept[0]
+            with suppress(StopIteration):  # it yields without waiting: one step is enough, and no other task runs
+                keeper.__anext__().__await__().send(None)
+            kept = self._kept[loop] = transport, keeper
+        return kept[0].send(post)
 
     async def aclose(self) -> None:
         """Close the transport of the running loop; those of other loops close when their loops end."""
@@ -294,3 +299,13 @@ def origin(url: str) -> str:
 def _timeouts(post: Post) -> dict[str, float | None]:
     connect_s, idle_s = post.timeouts.connect_s, post.timeouts.idle_s
     return {"connect": connect_s, "pool": connect_s, "read": idle_s, "write": idle_s}
+
+
+def first_words(body: bytes | str) -> str:
+    """The beginning of a body, on one line; of HTML its text."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    if re.match(r"\s*<", text):
+        text = re.sub(r"(?is)<(script|style)\b.*?(?:</\1>|\Z)|<[^>]*>", " ", text[:100_000])
+        text = html.unescape(text)
+    text = " ".join(text[:10_000].split())
+    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "..."

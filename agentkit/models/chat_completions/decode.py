@@ -22,8 +22,9 @@ from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models import json_bytes
 from agentkit.models.assemble import Assembler, CallPiece, cut_off_last, finish_reason_of, mended, new_call_id
-from agentkit.models.chat_completions.errors import Fault, fault_in, first_words
+from agentkit.models.chat_completions.errors import Fault, fault_in
 from agentkit.models.chat_completions.tools import Offered
+from agentkit.models.http import first_words
 from agentkit.models.sse import ErrorEvent
 
 Blame = Callable[[Fault], ModelError]

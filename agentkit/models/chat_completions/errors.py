@@ -8,7 +8,6 @@ Mistral), `{"type": "error", "error": {...}}` (Anthropic), plain text, HTML of a
 from __future__ import annotations
 
 import email.utils
-import html
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -26,9 +25,7 @@ from agentkit.errors import (
     Unavailable,
 )
 from agentkit.models import json_bytes
-
-MAX_SHOWN_CHARS = 300
-"""How much of a server's words an error shows."""
+from agentkit.models.http import first_words
 
 CODES: Mapping[str, type[ModelError]] = {
     **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests"), RateLimited),
@@ -176,16 +173,6 @@ def _said(value: Any) -> str:
             return message
         case _:
             return json_bytes.dumps(value).decode()
-
-
-def first_words(body: bytes | str) -> str:
-    """The beginning of a body, on one line; of HTML its text."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    if re.match(r"\s*<", text):
-        text = re.sub(r"(?is)<(script|style)\b.*?(?:</\1>|\Z)|<[^>]*>", " ", text[:100_000])
-        text = html.unescape(text)
-    text = " ".join(text[:10_000].split())
-    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "..."
 
 
 def error_of(

@@ -84,8 +84,7 @@ class ChatCompletions:
         self._headers = {"content-type": "application/json", "user-agent": "agentkit", **_bearer(key), **sent}
         self._encoder = Encoder(model, self.profile)
         self._retries = retries if isinstance(retries, Retries) else Retries(times=retries)
-        client = None if http_client is None else ClientTransport(http_client)
-        self._transports = PerLoop(StockTransport if client is None else lambda: client)
+        self._transport = PerLoop(StockTransport) if http_client is None else ClientTransport(http_client)
 
     @property
     def native_output(self) -> bool:
@@ -109,7 +108,7 @@ class ChatCompletions:
         )
         exchange = Exchange(
             turn=turn,
-            transports=self._transports,
+            transport=self._transport,
             retries=self._retries,
             limit_s=settings.timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None),
             emit=emit,
@@ -118,7 +117,7 @@ class ChatCompletions:
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; those of others close when their loops end."""
-        await self._transports.aclose()
+        await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -140,8 +139,8 @@ class _Turn:
     encoder: Encoder
     request: Request
     settings: Settings
-    url: str
-    headers: Mapping[str, str]
+    url: str = field(repr=False)  # a key may stand in it
+    headers: Mapping[str, str] = field(repr=False)
     offered: Offered = field(default=NO_TOOLS)
 
     def post(self, *, stream: bool) -> Post:
