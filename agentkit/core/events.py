@@ -1,6 +1,6 @@
 """What a listener sees of a run: a small closed set, told apart by `kind`.
 
-A model emits `Delta`s (the first four); the runtime adds the others. Deltas are never stored.
+A model emits `Delta`s; the runtime adds the others. Deltas are never stored.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ class ToolCallEvent:
     """
 
     kind: ClassVar[Literal["tool_call"]] = "tool_call"
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallReady:
+    """For the runtime only: the arguments of an announced call seem whole, and the answer goes on."""
+
+    kind: ClassVar[Literal["tool_call_ready"]] = "tool_call_ready"
     call: ToolCall
 
 
@@ -94,10 +102,21 @@ class FinishedEvent:
     result: Any
 
 
-Delta: TypeAlias = TextEvent | ReasoningEvent | ToolCallEvent | RetryEvent
+Delta: TypeAlias = TextEvent | ReasoningEvent | ToolCallEvent | ToolCallReady | RetryEvent
 """What a model may emit while it answers."""
 
-Event: TypeAlias = Delta | StepEvent | ToolProgressEvent | ToolResultEvent | ApprovalEvent | FinishedEvent
+Event: TypeAlias = (
+    StepEvent
+    | TextEvent
+    | ReasoningEvent
+    | ToolCallEvent
+    | ToolProgressEvent
+    | ToolResultEvent
+    | RetryEvent
+    | ApprovalEvent
+    | FinishedEvent
+)
+"""What a listener may see."""
 
 Emit: TypeAlias = Callable[[Delta], Awaitable[None] | None]
 """Takes one delta. What it returns, if not None, is to be awaited before the next one (back-pressure)."""

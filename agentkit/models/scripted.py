@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Self, TypeAlias
 from uuid import uuid4
 
-from agentkit.core.events import Delta, Emit, TextEvent, ToolCallEvent
+from agentkit.core.events import Delta, Emit, TextEvent, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import UsageError
 from agentkit.models.model import Request
@@ -90,7 +90,8 @@ class Scripted:
 async def _play(answer: Assistant, emit: Emit) -> None:
     """Emit an answer the way a server streams it: word by word, then the calls."""
     deltas: list[Delta] = [TextEvent(piece) for piece in re.findall(r"\S*\s*", answer.content) if piece]
-    deltas += [ToolCallEvent(call) for call in answer.tool_calls]
+    for call in answer.tool_calls:
+        deltas += [ToolCallEvent(call), ToolCallReady(call)]
     for delta in deltas:
         if (wait := emit(delta)) is not None:
             await wait

@@ -39,6 +39,8 @@ async def run_tools(run: Run, action: RunTools) -> None:
             async with anyio.create_task_group() as lanes:
                 for lane in action.lanes:
                     lanes.start_soon(_guarded_lane, run, lane, lanes.cancel_scope)
+    if run.early is not None and not run.state.open:
+        run.early.discard()
     if run.faults:
         raise run.faults[0]
 
@@ -102,7 +104,8 @@ async def _run_call(run: Run, call: OpenCall, planned: PlannedCall) -> None:
     await run.append(ToolStarted(call_id=planned.call_id))
     shown = run.shown(call)
     try:
-        called = await invoke(tool, ready, run.context(shown))
+        early = run.early and await run.early.take(planned.call_id, ready)
+        called = early or await invoke(tool, ready, run.context(shown))
     except BaseException:  # a cancel: the call has started, so it gets its answer first
         with anyio.CancelScope(shield=True):
             late = run.expired

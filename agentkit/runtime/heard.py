@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
-from agentkit.core.events import Delta, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from agentkit.core.events import Delta, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import Assistant
 from agentkit.runtime.run import Run
 
@@ -28,14 +28,26 @@ class Heard:
         match delta:
             case TextEvent():
                 self.texts.append(delta.text)
+            case ReasoningEvent():
+                pass
             case ToolCallEvent():
                 self._announced.add(delta.call.id)
+            case ToolCallReady():
+                if self._run.early is not None:
+                    self._run.early.start(delta.call)
+                return None
             case RetryEvent():
-                self.texts.clear()
-            case _:
-                pass
+                self.discard()
+            case unknown:
+                assert_never(unknown)
         listener = self._run.listener
         return listener(delta) if listener is not None else None
+
+    def discard(self) -> None:
+        """What was heard did not come about."""
+        self.texts.clear()
+        if self._run.early is not None:
+            self._run.early.discard()
 
     async def complete(self, answer: Assistant) -> None:
         """Show what the model did not emit itself, so that every model streams."""

@@ -32,6 +32,7 @@ from agentkit.core.state import Phase, State
 from agentkit.errors import ContextTooLong, UsageError
 from agentkit.runtime.approval import ask
 from agentkit.runtime.batch import recover, run_tools
+from agentkit.runtime.early import EarlyCalls
 from agentkit.runtime.heard import Heard
 from agentkit.runtime.output import OutputFault
 from agentkit.runtime.planning import plan_batch
@@ -46,7 +47,7 @@ async def drive(run: Run) -> Result[Any]:
         AgentkitError: With `.result`, the run as far as it came.
     """
     try:
-        result = await _drive(run)
+        result = await (_drive_with_early_calls(run) if run.may_start_early else _drive(run))
     except Exception as fault:
         _attach(fault, run.result("error"))
         raise
@@ -54,6 +55,20 @@ async def drive(run: Run) -> Result[Any]:
         _attach(stop, run.result("cancelled"))
         raise
     await run.show(FinishedEvent(result))
+    return result
+
+
+async def _drive_with_early_calls(run: Run) -> Result[Any]:
+    fault: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        run.early = EarlyCalls(run, tasks)
+        try:
+            result = await _drive(run)
+        except Exception as error:  # noqa: BLE001 - raised below, plainly and not in a group
+            fault = error
+        tasks.cancel_scope.cancel()
+    if fault is not None:
+        raise fault
     return result
 
 
@@ -96,6 +111,8 @@ async def call_model(run: Run, action: CallModel) -> None:
         try:
             answer = await run.task.model.call(request, heard)
         except Exception as fault:
+            if heard is not None:
+                heard.discard()
             shorter = isinstance(fault, ContextTooLong) and run.can_summarise
             await run.append(ModelFailed(error=type(fault).__name__, message=str(fault)))
             if shorter:
@@ -103,7 +120,7 @@ async def call_model(run: Run, action: CallModel) -> None:
             raise
         except BaseException:  # a cancel: what was heard is kept, never acted on
             with anyio.CancelScope(shield=True):
-                text = "".join(heard.texts) if heard else ""
+                text = "".join(heard.texts) if heard is not None else ""
                 await run.append(Assistant(content=text, finish_reason="aborted", aborted=True))
             raise
         answer = _sound(answer, run.state)

@@ -29,7 +29,7 @@ from agentkit.core.view import Projection
 from agentkit.models.model import Model, Request
 from agentkit.runtime.output import OutputType
 from agentkit.tooling.context import NO_CALL, ToolContext, ignore
-from agentkit.tooling.invoke import Prepared
+from agentkit.tooling.invoke import Called, Prepared
 from agentkit.tooling.tool import Tool
 from agentkit.tooling.toolsets import offer
 
@@ -38,6 +38,23 @@ View: TypeAlias = Callable[[Sequence[Message]], Sequence[Message]]
 
 Approver: TypeAlias = Callable[[ToolCall], Any]
 """Decides about a call, sync or async: True, False, a reason to deny, or a dict of other arguments."""
+
+
+class Early(Protocol):
+    """Runs calls before their answer is whole; see `early.py`."""
+
+    def start(self, call: ToolCall) -> None:
+        """Begin the call, if it may."""
+        ...
+
+    async def take(self, call_id: str, prepared: Prepared) -> Called | None:
+        """How the call came out, if it was begun with these arguments."""
+        ...
+
+    def discard(self) -> None:
+        """Cancel and forget what was begun."""
+        ...
+
 
 Listener: TypeAlias = Callable[[Event], Awaitable[None] | None]
 
@@ -97,6 +114,9 @@ class Run:
         log: Where entries are kept, if anywhere.
         prepared: Validated arguments of planned calls; a cache, lost in a crash.
         faults: Exceptions that end the run once the open batch is answered.
+        early: Calls that began while their answer still streamed, where that is possible.
+        output: The output, once there is one.
+        explanation: Why the last answer was no output.
     """
 
     task: Task
@@ -107,6 +127,7 @@ class Run:
     entries: list[Entry] = field(default_factory=list)
     prepared: dict[str, Prepared] = field(default_factory=dict)
     faults: list[BaseException] = field(default_factory=list)
+    early: Early | None = None
     output: Any = NO_OUTPUT
     explanation: str = ""
     _began: float = field(default_factory=time.monotonic)
@@ -159,6 +180,16 @@ class Run:
         """Whether the deadline has passed."""
         limit = self.task.limits.deadline_s
         return limit is not None and self.worked_s >= limit
+
+    @property
+    def may_start_early(self) -> bool:
+        """Whether a call may begin before its batch is planned: somebody streams, and no plan could forbid it."""
+        tools = self.task.tools.values()
+        if self.listener is None or not self.task.fixed or self.task.limits.tool_calls is not None:
+            return False
+        return any(tool.idempotent and not tool.in_thread for tool in tools) and not any(
+            tool.requires_approval or tool.sequential or tool.owner is not None for tool in tools
+        )
 
     @property
     def can_summarise(self) -> bool:

@@ -1,0 +1,74 @@
+"""Calls that run while the answer that made them still streams.
+
+Only calls that nobody can regret: to an async `idempotent` tool without a budget of its own, when no offered tool may
+need approval, is sequential, or shares an object. The transcript knows nothing of it: when the batch is carried out, the
+result of the early run is taken if the call turned out as it began, and thrown away otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.abc import TaskGroup
+
+from agentkit.core.messages import ToolCall
+from agentkit.runtime.run import Run
+from agentkit.tooling.arguments import InvalidArguments
+from agentkit.tooling.invoke import Called, Prepared, invoke, prepare
+
+
+@dataclass(slots=True)
+class _Early:
+    """One call under way."""
+
+    prepared: Prepared
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    over: anyio.Event = field(default_factory=anyio.Event)
+    called: Called | None = None
+
+
+class EarlyCalls:
+    """The early calls of one run; they live in its task group."""
+
+    def __init__(self, run: Run, tasks: TaskGroup) -> None:
+        self._run = run
+        self._tasks = tasks
+        self._calls: dict[str, _Early] = {}
+
+    def start(self, call: ToolCall) -> None:
+        """Begin the call, if its tool and the run allow it."""
+        tool = self._run.task.tools.get(call.name)
+        if tool is None or tool.in_thread or not tool.idempotent or tool.max_calls is not None:
+            return
+        try:
+            prepared = prepare(tool, call.arguments)
+        except InvalidArguments:
+            return
+        early = _Early(prepared)
+        self._calls[call.id] = early
+        self._tasks.start_soon(self._work, call, early)
+
+    async def _work(self, call: ToolCall, early: _Early) -> None:
+        with early.scope:
+            early.called = await invoke(self._run.task.tools[call.name], early.prepared, self._run.context(call))
+        early.over.set()
+
+    async def take(self, call_id: str, prepared: Prepared) -> Called | None:
+        """How the call came out; None if it was not begun, or not like this."""
+        early = self._calls.pop(call_id, None)
+        if early is None:
+            return None
+        try:
+            if early.prepared.arguments == prepared.arguments:
+                await early.over.wait()
+                return early.called
+        finally:
+            early.scope.cancel()
+        return None
+
+    def discard(self) -> None:
+        """The answer did not come about: what was begun for it is cancelled and forgotten."""
+        for early in self._calls.values():
+            early.scope.cancel()
+        self._calls.clear()

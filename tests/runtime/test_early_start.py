@@ -1,0 +1,128 @@
+"""A call that nobody can regret begins while the answer still streams."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from harness import contents
+
+from agentkit import Agent, Limits, ModelError, tool
+from agentkit.core.events import RetryEvent, TextEvent, ToolCallEvent, ToolCallReady
+from agentkit.core.messages import Assistant
+from agentkit.models.scripted import call
+
+pytestmark = pytest.mark.anyio
+
+
+class Slow:
+    """Emits a whole call, goes on streaming for a while, then ends or fails."""
+
+    def __init__(self, log, *, then="answer", changed=False):
+        self.log = log
+        self.then = then
+        self.changed = changed
+
+    async def call(self, request, emit=None):
+        if request.messages[-1].kind == "tool_result":
+            return Assistant(content="done")
+        wanted = call("look", n=1)
+        for delta in (ToolCallEvent(wanted), ToolCallReady(wanted)):
+            emit(delta)
+        await anyio.sleep(0.05)
+        self.log.append("answer")
+        if self.then == "fail" and "failed" not in self.log:
+            self.log.append("failed")
+            raise ModelError("broken")
+        if self.then == "retry" and "retried" not in self.log:
+            self.log.append("retried")
+            emit(RetryEvent("again"))
+            emit(TextEvent("other"))
+            return Assistant(content="other")
+        if self.changed:
+            wanted = call("look", n=2)
+        return Assistant(tool_calls=(wanted,))
+
+
+def tools(log, **policy):
+    """A tool that says when it runs."""
+
+    @tool(**{"idempotent": True, **policy})
+    async def look(n: int) -> int:
+        log.append(f"look {n}")
+        return n
+
+    return look
+
+
+async def events_of(agent):
+    """All events of a run."""
+    async with agent.astream("go") as events:
+        return [event async for event in events]
+
+
+async def test_the_call_runs_before_the_answer_is_whole_and_only_once():
+    """Its result is the batch's."""
+    log = []
+    events = await events_of(Agent(Slow(log), [tools(log)]))
+    assert log == ["look 1", "answer"]
+    assert contents(events[-1].result) == ["1"]
+    assert [e.kind for e in events] == ["step", "tool_call", "tool_result", "step", "text", "finished"]
+
+
+@pytest.mark.parametrize(
+    "policy", [{"idempotent": False}, {"requires_approval": lambda _: False}, {"sequential": True}]
+)
+async def test_a_call_that_somebody_could_regret_waits_for_its_batch(policy):
+    """Not idempotent, may need approval, or a barrier."""
+    log = []
+    await events_of(Agent(Slow(log), [tools(log, **policy)]))
+    assert log == ["answer", "look 1"]
+
+
+async def test_a_budget_of_calls_keeps_all_calls_for_their_batch():
+    """It is reserved there."""
+    log = []
+    await events_of(Agent(Slow(log), [tools(log)], limits=Limits(tool_calls=5)))
+    assert log == ["answer", "look 1"]
+
+
+async def test_a_call_that_turned_out_otherwise_runs_as_it_turned_out():
+    """The early result is thrown away."""
+    log = []
+    events = await events_of(Agent(Slow(log, changed=True), [tools(log)]))
+    assert log == ["look 1", "answer", "look 2"]
+    assert contents(events[-1].result) == ["2"]
+
+
+@pytest.mark.parametrize("then", ["fail", "retry"])
+async def test_an_answer_that_fails_leaves_no_result(then):
+    """Nothing of the early call is in the transcript."""
+    log = []
+    agent = Agent(Slow(log, then=then), [tools(log)])
+    if then == "fail":
+        with pytest.raises(ModelError) as caught:
+            await events_of(agent)
+        result = caught.value.result
+    else:
+        result = (await events_of(agent))[-1].result
+    assert contents(result) == []
+
+
+async def test_leaving_early_cancels_what_began_early():
+    """Nothing is left running."""
+    cancelled = anyio.Event()
+
+    @tool(idempotent=True)
+    async def look(n: int) -> int:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    with anyio.fail_after(3):
+        async with Agent(Slow([]), [look]).astream("go") as events:
+            async for event in events:
+                if event.kind == "tool_call":
+                    await anyio.sleep(0.02)
+                    break
+    assert cancelled.is_set()
