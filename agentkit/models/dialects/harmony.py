@@ -24,6 +24,7 @@ ENDS = ("<|end|>", "<|call|>", "<|return|>")
 """What closes a message."""
 
 _MESSAGE = "<|message|>"
+_TOKENS = ("<|constrain|>", "<|channel|>", "<|start|>", _MESSAGE)
 _HEADER = re.compile(r"(?:[\w\s.:=/-]|<\|(?:start|channel|constrain)\|>)*+")
 _RECIPIENT = re.compile(r"\bto=([\w.:/-]+)")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
@@ -51,10 +52,11 @@ def _header(src: Source) -> str:
     src.at = _HEADER.match(src.text, start, start + MAX_HEADER).end()  # type: ignore[union-attr]  # matches always
     if src.take(_MESSAGE):
         return src.text[start : src.at - len(_MESSAGE)]
-    if not _HEADER.fullmatch(src.text, start) and "<|constrain|>".find(src.text[src.at :]) != 0:
-        raise src.prose()
-    src.settle()
-    raise CutOff
+    rest = src.text[src.at : src.at + len(_TOKENS[0])]
+    if any(token.startswith(rest) for token in _TOKENS if token != rest):
+        src.settle()
+        raise CutOff
+    raise src.prose()
 
 
 def _call(src: Source, recipient: str) -> None:

@@ -61,7 +61,7 @@ def _tagged_item(src: Source) -> None:
     if src.sees("{") or src.sees("["):
         json_item(src)
         return
-    python_call(src)
+    python_call(src, suffix=".call")
 
 
 def _offer(specs: Sequence[ToolSpec]) -> str:

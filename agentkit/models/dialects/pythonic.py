@@ -24,9 +24,9 @@ _TOKEN = re.compile(
 )
 
 
-def python_call(src: Source) -> None:
-    """Read `name(key=value, ...)`."""
-    word = src.word()
+def python_call(src: Source, *, suffix: str = "") -> None:
+    """Read `name(key=value, ...)`, a suffix of the name left out."""
+    word = src.word().removesuffix(suffix)
     spec = src.tools.get(word)
     src.space()
     if not word or not src.take("("):
@@ -112,16 +112,20 @@ _listed = enclosed(python_call, "]")
 
 
 def _bare(src: Source) -> None:
-    """Read a list of calls that is the whole message."""
+    """Read a list of calls that is the whole message, its last bracket included."""
     if not src.take("["):
         raise src.prose()
-    while True:
-        src.space()
-        python_call(src)
-        src.space()
-        if src.take("]"):
-            return
-        src.need(",")
+    try:
+        while True:
+            src.space()
+            python_call(src)
+            src.space()
+            if src.take("]"):
+                return
+            src.need(",")
+    except CutOff:
+        src.calls.clear()
+        raise
 
 
 def write_call(call: Found) -> str:

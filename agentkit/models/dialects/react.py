@@ -76,8 +76,10 @@ def _input(src: Source, name: str) -> dict[str, Any]:
     src.at = end
     text = src.text[start:end].strip()
     parameters = list(src.tools.properties(name))
-    if text in ("", "None", "null", "{}"):
-        return {}
+    if text in ("", "None", "null"):
+        if src.tools.takes_nothing(name):
+            return {}
+        raise CutOff if src.ended() else src.no_call(end=end)
     if len(parameters) != 1:
         raise src.no_call(end=end)
     return {parameters[0]: src.tools.convert(name, parameters[0], _unquoted(text))}

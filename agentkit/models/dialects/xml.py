@@ -54,8 +54,12 @@ class Tags:
     trim: Trim = verbatim
 
 
-def open_tag(src: Source) -> tuple[dict[str, str], bool]:
-    """Move past the rest of an opening tag; its attributes (`name` for a bare one) and whether it closes itself.
+def open_tag(src: Source, begun: str = "") -> tuple[dict[str, str], bool]:
+    """Move past the rest of an opening tag; its attributes and whether it closes itself.
+
+    Args:
+        src: Stands after the beginning of the tag.
+        begun: That beginning. Where it ends with `=`, what follows is the attribute `name`.
 
     Raises:
         CutOff: The text ends inside the tag.
@@ -71,8 +75,8 @@ def open_tag(src: Source) -> tuple[dict[str, str], bool]:
     src.at = end + 1
     closed = inside.endswith("/")
     inside = inside.removesuffix("/")
-    if inside.lstrip()[:1] == "=":  # <function=name>
-        return {"name": inside.strip().removeprefix("=").strip(" \"'")}, closed
+    if begun.endswith("="):
+        return {"name": inside.strip(" \t\n\"'")}, closed
     return {found[1]: found[2] or found[3] or found[4] or "" for found in _ATTRIBUTE.finditer(inside)}, closed
 
 
@@ -82,7 +86,7 @@ def element(tags: Tags) -> Read:
     def read(src: Source) -> None:
         if not src.take(tags.call):
             raise src.prose()
-        attributes, closed = open_tag(src)
+        attributes, closed = open_tag(src, tags.call)
         spec = src.tools.get(attributes.get("name"))
         name = spec.name if spec else ""
         src.space()
@@ -108,7 +112,7 @@ def _parameters(src: Source, tags: Tags, name: str) -> dict[str, Any]:
             return arguments
         if not src.take(tags.parameter):
             raise CutOff if src.ended() else src.prose()
-        attributes, closed = open_tag(src)
+        attributes, closed = open_tag(src, tags.parameter)
         key = attributes.get("name", "")
         text = "" if closed else tags.trim(_text(src, tags, value_ends, name))
         arguments[key] = _typed(src, name, key, text, attributes.get("string"))
@@ -134,31 +138,44 @@ def _value_ends(tags: Tags) -> re.Pattern[str]:
 
 
 def _text(src: Source, tags: Tags, value_ends: re.Pattern[str], name: str) -> str:
-    """Move past the text of a parameter and its closing tag, which may be missing where the markup goes on."""
+    """Move past the text of a parameter and its closing tag, which may be missing where the markup goes on.
+
+    The end of a call counts only where the markup around it goes on too. Where it never does, the first one counts.
+    """
     start = src.at
+    doubtful: tuple[int, int] | None = None
     while found := value_ends.search(src.text, src.at):
-        src.at = found.end()
+        end, after = found.start(), found.end()
+        src.at = after
         match found.lastgroup:
             case "end":
-                end, after = found.start(), found.end()
                 ends = goes_on(src, tags.parameter, tags.call_end, *tags.outer)
+                if ends and src.take(tags.call_end) and not goes_on(src, *tags.outer):
+                    doubtful, ends = doubtful or (end, after), False
             case "further":
-                end = after = found.start() + 1
-                ends = _begins_parameter(src, name)
+                end = after = end + 1
+                ends = _begins_parameter(src, tags, name)
             case _:
-                end = after = found.start()
+                after = end
                 ends = goes_on(src, *tags.outer)
-        src.at = after if ends else found.end()
-        if ends:
+        if ends and (doubtful is None or src.text.find(tags.call, doubtful[1], end) < 0):
+            src.at = after
             return src.text[start:end]
-    src.settle()
-    raise CutOff
+        src.at = found.end()
+        if ends:
+            break
+    else:
+        src.settle()
+    if doubtful is None:
+        raise CutOff
+    src.at = doubtful[1]
+    return src.text[start : doubtful[0]]
 
 
-def _begins_parameter(src: Source, name: str) -> bool:
+def _begins_parameter(src: Source, tags: Tags, name: str) -> bool:
     """Whether the rest of an opening tag stands here, of a parameter that the tool has."""
     try:
-        attributes, _ = open_tag(src)
+        attributes, _ = open_tag(src, tags.parameter)
     except (CutOff, NoCall):
         return False
     return bool(name) and attributes.get("name") in src.tools.properties(name)
