@@ -37,17 +37,19 @@ def name_of(function: Any) -> str:
 
 def doc_of(function: Any) -> str | None:
     """Its docstring; for a callable object that of `__call__`, else that of the class."""
-    for layer in layers(function):
-        if inspect.isroutine(layer):
-            doc = inspect.getdoc(layer)
-        elif isinstance(layer, type):
-            # A dataclass without a docstring is given its signature as one.
-            doc = None if dataclasses.is_dataclass(layer) and layer.__doc__ == _signature_doc(layer) else layer.__doc__
-        else:
-            doc = vars(layer).get("__doc__") if hasattr(layer, "__dict__") else None
-        if doc:
-            return doc
-    return type(function).__doc__ if _is_object(function) else None
+    return next(filter(None, map(_doc_of, layers(function))), type(function).__doc__ if _is_object(function) else None)
+
+
+def _doc_of(layer: Any) -> str | None:
+    if isinstance(layer, types.MethodType):
+        return inspect.getdoc(layer)  # maybe that of the method it overrides
+    if inspect.isroutine(layer):
+        return layer.__doc__
+    if isinstance(layer, type):
+        # A dataclass without a docstring is given its signature as one.
+        is_made = dataclasses.is_dataclass(layer) and (layer.__doc__ or "").startswith(f"{layer.__name__}(")
+        return None if is_made else layer.__doc__
+    return getattr(layer, "__dict__", {}).get("__doc__")  # an object's own, not that of its class
 
 
 def owner_of(function: Any) -> object | None:
@@ -94,10 +96,3 @@ def _is_object(function: Any) -> bool:
     if isinstance(function, type) or inspect.isroutine(function):
         return False
     return inspect.isfunction(inspect.getattr_static(type(function), "__call__", None))
-
-
-def _signature_doc(cls: type) -> str:
-    try:
-        return cls.__name__ + str(inspect.signature(cls)).replace(" -> None", "")
-    except (TypeError, ValueError):
-        return ""

@@ -11,18 +11,17 @@ call. A tool in a class body is bound like a method: `obj.method` is a tool of `
 from __future__ import annotations
 
 import dataclasses
-import re
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from agentkit.core.messages import ToolCall, ToolSpec
-from agentkit.errors import UsageError
 from agentkit.tooling.callables import doc_of, is_async, is_method, name_of, owner_of
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.docstrings import read_docstring
 from agentkit.tooling.invoke import Called, Prepared, Validates, call_json
+from agentkit.tooling.policy import Policy, Prepare, ToolOptions, check_examples, check_name, check_policy
 from agentkit.tooling.raw_schema import SchemaValidator
 from agentkit.tooling.schema import schema_of
 from agentkit.tooling.signature import Signature, read_signature
@@ -32,39 +31,10 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 
-Example: TypeAlias = tuple[str, Mapping[str, Any]]
-"""A user's words and the arguments that answer them."""
-
-Prepare: TypeAlias = Callable[[ToolContext[Any], ToolSpec], ToolSpec | None]
-"""The spec for one step: as it is, changed, or None to hide the tool."""
-
 MAX_OUTPUT_CHARS = 50_000
 """About 12,000 tokens: more than a page of search results, less than what floods a context."""
 
-_LEGAL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SPEC_FIELDS = {"name", "description", "examples", "strict"}
-
-
-class Policy(TypedDict, total=False):
-    """What `Tool.from_schema` takes beside the schema; see `Tool` and `ToolSpec` for what each means."""
-
-    examples: Sequence[Example]
-    strict: bool | None
-    timeout_s: float | None
-    retries: int
-    idempotent: bool
-    requires_approval: bool | Callable[[dict[str, Any]], bool]
-    sequential: bool
-    max_output_chars: int | None
-    max_calls: int | None
-    prepare: Prepare | None
-
-
-class ToolOptions(Policy, total=False):
-    """What `@tool(...)` takes."""
-
-    name: str
-    description: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,11 +122,11 @@ class Tool(Generic[P, R]):
         """
         told: dict[str, Any] = {name: value for name, value in options.items() if name in _SPEC_FIELDS}
         policy: dict[str, Any] = {name: value for name, value in options.items() if name not in _SPEC_FIELDS}
+        check_name(told.get("name", self.name))
+        check_policy(self.name, policy)
         if "examples" in told:
-            told["examples"] = tuple(told["examples"])
-        spec = dataclasses.replace(self.spec, **told) if told else self.spec
-        _check(spec, policy)
-        return dataclasses.replace(self, spec=spec, **policy)
+            told["examples"] = check_examples(self.name, told["examples"], self.spec.parameters)
+        return dataclasses.replace(self, spec=dataclasses.replace(self.spec, **told), **policy)
 
     def to_openai(self) -> dict[str, Any]:
         """One entry of the `tools` array of a chat-completions request."""
@@ -205,7 +175,7 @@ class Tool(Generic[P, R]):
             in_thread=not is_async(function),
             owner=owner_of(function),
         )
-        _check_name(name)
+        check_name(name)
         return made.replace(**policy) if policy else made
 
 
@@ -233,7 +203,7 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
 
 def _make(function: Any, name: str | None) -> Tool[..., Any]:
     name = name or name_of(function)
-    _check_name(name)
+    check_name(name)
     unbound = is_method(function)
     plain = function.__func__ if isinstance(function, classmethod) else function
     signature = read_signature(plain, name=name, method=unbound)
@@ -256,31 +226,3 @@ def _model_doc(signature: Signature) -> str:
     if len(hints) != 1 or not (dataclasses.is_dataclass(hints[0]) or hasattr(hints[0], "model_fields")):
         return ""
     return read_docstring(doc_of(hints[0]), ()).description
-
-
-def _is_count(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-_NO_RULE: tuple[Callable[[Any], bool], str] = (lambda _: True, "")
-_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "timeout_s": (lambda value: value is None or value > 0, "a number of seconds above 0, or None for no limit"),
-    "retries": (lambda value: _is_count(value, 0), "a whole number from 0"),
-    "max_output_chars": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
-    "max_calls": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
-}
-
-
-def _check(spec: ToolSpec, policy: Mapping[str, Any]) -> None:
-    _check_name(spec.name)
-    for name, value in policy.items():
-        holds, wanted = _RULES.get(name, _NO_RULE)
-        if not holds(value):
-            raise UsageError(f"tool {spec.name!r}: {name}={value!r} is not {wanted}")
-
-
-def _check_name(name: str) -> None:
-    if not _LEGAL_NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot be a tool's name (letters, digits, _ and -, at most 64): give one, @tool(name=...)"
-        )
