@@ -189,6 +189,13 @@ def test_a_run_that_answers_in_time_is_finished():
     assert player.state.ended == "finished"
 
 
+def test_a_smaller_limit_in_the_next_process_holds_at_once():
+    """Limits are not in the transcript: whoever goes on with fewer steps than were made asks no more."""
+    state = fold([*RUNNING, ToolResult(call_id="a", name="add", content="", outcome="error")])
+    assert next_action(state, Limits(steps=1), 0.0) == Finish(reason="steps")
+    assert next_action(state, Limits(steps=2), 0.0) == CallModel(step=2, last="steps")
+
+
 def test_no_limits_means_no_limits():
     """Without limits no request is a last one."""
     player = Steady(NO_LIMITS, stubborn)
@@ -326,6 +333,9 @@ def test_three_same_steps_bring_a_note_then_the_last_request_then_the_end():
     notes = [at for at, entry in enumerate(player.entries) if isinstance(entry, Note)]
     answers = [at for at, entry in enumerate(player.entries) if isinstance(entry, Assistant)]
     assert len(notes) == 1
+    assert "3 times" in player.entries[notes[0]].content
+    told = [action for action in player.actions if isinstance(action, CallModel) and action.note]
+    assert [action.step for action in told] == [4]
     assert answers[2] < notes[0] < answers[3]
     assert player.state.ended == "repeats"
 

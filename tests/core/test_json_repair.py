@@ -388,7 +388,7 @@ def test_every_mixture_of_damage_is_mended(data, value):
 
 
 @given(objects.filter(bool))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_no_prefix_is_completed_by_guessing(value):
     """Of any object cut anywhere, only what lacks nothing but one bracket is read, and as exactly that."""
     text = json.dumps(value)
@@ -428,7 +428,7 @@ scraps = st.lists(
 
 
 @given(scraps | st.text() | st.binary().map(lambda raw: raw.decode(errors="surrogateescape")))
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=800)
 def test_any_text_is_read_or_refused(text):
     """Whatever the text: a value that can be encoded, or our own error; and "not repaired" means strict JSON."""
     try:
