@@ -302,7 +302,7 @@ class Agent(Generic[Deps, Out]):
         if not chosen:
             raise UsageError("an agent that is a tool needs a name: agent.as_tool(name='researcher')")
 
-        async def ask(question: str, context: ToolContext[Any]) -> ToolOutput:
+        async def ask(question: str, *, context: ToolContext[Any]) -> ToolOutput:
             parent: Run | None = context.run
             options: RunOptions = {"deps": context.deps}
             if parent is not None:
@@ -314,7 +314,8 @@ class Agent(Generic[Deps, Out]):
             return ToolOutput(content=str(result), usage=result.usage, cost_usd=result.cost_usd)
 
         text = description or f"Ask {chosen}, who answers on their own."
-        return tool(name=chosen, description=text, **policy)(ask)  # type: ignore[no-any-return]  # built from parts
+        made: Any = tool(name=chosen, description=text, **policy)(ask)
+        return cast("Tool[[str], Any]", made)
 
     @contextmanager
     def override(

@@ -1,6 +1,6 @@
 """A tool of your own: any function with annotations and a docstring.
 
-    python examples/03_own_tool.py "How much is 250 dollars in euros?"
+python examples/03_own_tool.py "How much is 250 dollars in euros?"
 """
 
 from __future__ import annotations

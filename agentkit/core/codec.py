@@ -79,7 +79,7 @@ def _decoder(hint: Any) -> Decoder:
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any:
         return lambda value, _: value
-    if is_dataclass(hint) and isinstance(hint, type):
+    if isinstance(hint, type) and is_dataclass(hint):
         return _object(hint)
     if origin is Literal:
         return _one_of(args)
@@ -93,7 +93,7 @@ def _decoder(hint: Any) -> Decoder:
         return _plain((type(None),), "null")
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _plain((Mapping,), "object")
-    return _plain((hint,), hint.__name__)
+    return _plain((hint,), getattr(hint, "__name__", str(hint)))
 
 
 def _object(cls: Any) -> Decoder:

@@ -104,8 +104,9 @@ async def _run_call(run: Run, call: OpenCall, planned: PlannedCall) -> None:
     await run.append(ToolStarted(call_id=planned.call_id))
     shown = run.shown(call)
     try:
-        early = run.early and await run.early.take(planned.call_id, ready)
-        called = early or await invoke(tool, ready, run.context(shown))
+        called = None if run.early is None else await run.early.take(planned.call_id, ready)
+        if called is None:
+            called = await invoke(tool, ready, run.context(shown))
     except BaseException:  # a cancel: the call has started, so it gets its answer first
         with anyio.CancelScope(shield=True):
             late = run.expired

@@ -1,8 +1,8 @@
 """Calls that run while the answer that made them still streams.
 
 Only calls that nobody can regret: to an async `idempotent` tool without a budget of its own, when no offered tool may
-need approval, is sequential, or shares an object. The transcript knows nothing of it: when the batch is carried out, the
-result of the early run is taken if the call turned out as it began, and thrown away otherwise.
+need approval, is sequential, or shares an object. The transcript knows nothing of it: when the batch is carried out,
+the result of the early run is taken if the call turned out as it began, and thrown away otherwise.
 """
 
 from __future__ import annotations

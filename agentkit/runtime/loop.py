@@ -59,17 +59,17 @@ async def drive(run: Run) -> Result[Any]:
 
 
 async def _drive_with_early_calls(run: Run) -> Result[Any]:
-    fault: Exception | None = None
+    came: Result[Any] | Exception
     async with anyio.create_task_group() as tasks:
         run.early = EarlyCalls(run, tasks)
         try:
-            result = await _drive(run)
-        except Exception as error:  # noqa: BLE001 - raised below, plainly and not in a group
-            fault = error
+            came = await _drive(run)
+        except Exception as fault:  # noqa: BLE001 - raised below, plainly and not in a group
+            came = fault
         tasks.cancel_scope.cancel()
-    if fault is not None:
-        raise fault
-    return result
+    if isinstance(came, Exception):
+        raise came
+    return came
 
 
 async def _drive(run: Run) -> Result[Any]:
@@ -164,7 +164,7 @@ def recall_output(run: Run) -> None:
             run.output = run.task.output.read(text, may_be_blank=True)
 
 
-def _sound(answer: Any, state: State) -> Assistant:
+def _sound(answer: Assistant, state: State) -> Assistant:
     """The answer counted as one request, with an id of its own for each call, whatever the model gave.
 
     Raises:

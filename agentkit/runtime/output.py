@@ -104,8 +104,9 @@ class OutputType(Generic[Out]):
 
     def explain(self, fault: ValueError) -> str:
         """The fault in short lines for the model."""
+        problems: Any = fault  # pydantic's ValidationError, or what a validator of the type itself raised
         if hasattr(fault, "errors"):
-            return "\n".join(explain_pydantic(fault, self.parameters or {}))
+            return "\n".join(explain_pydantic(problems, self.parameters or {}))
         return str(fault)
 
     def render(self, value: Any) -> str:

@@ -78,7 +78,7 @@ async def measure(steps: int, repeat: int) -> tuple[float, float]:
 def import_ms() -> float:
     """CPU milliseconds of `import agentkit` over those of an empty interpreter, median of seven."""
     code = "import time; a = time.process_time(); import agentkit; print(time.process_time() - a)"
-    runs = [float(subprocess.check_output([sys.executable, "-c", code])) * 1e3 for _ in range(7)]  # noqa: S603
+    runs = [float(subprocess.check_output([sys.executable, "-c", code])) * 1e3 for _ in range(7)]
     return statistics.median(runs)
 
 
@@ -88,7 +88,9 @@ def main() -> None:
     for steps in (1, 10, 100, 400):
         ours, hand = anyio.run(measure, steps, max(3, 600 // steps))
         per_step = ours / (steps + 1)
-        print(f"run of {steps:3} tool steps      {ours:8.0f} us ({per_step:5.1f} a step), by hand {hand:6.0f} us: {ours / hand:5.1f}x")
+        print(
+            f"run of {steps:3} tool steps      {ours:8.0f} us ({per_step:5.1f} a step), by hand {hand:6.0f} us: {ours / hand:5.1f}x"
+        )
     ready = [tool(add_numbers, name=f"t{i}") for i in range(10)]
     model = Model(1)
     began = time.process_time()
