@@ -59,17 +59,19 @@ async def drive(run: Run) -> Result[Any]:
 
 
 async def _drive_with_early_calls(run: Run) -> Result[Any]:
-    came: Result[Any] | Exception
+    came: list[Result[Any] | Exception] = []
     async with anyio.create_task_group() as tasks:
         run.early = EarlyCalls(run, tasks)
         try:
-            came = await _drive(run)
+            came.append(await _drive(run))
         except Exception as fault:  # noqa: BLE001 - raised below, plainly and not in a group
-            came = fault
+            came.append(fault)
         tasks.cancel_scope.cancel()
-    if isinstance(came, Exception):
-        raise came
-    return came
+    match came.pop():
+        case Result() as result:
+            return result
+        case fault:
+            raise fault
 
 
 async def _drive(run: Run) -> Result[Any]:
