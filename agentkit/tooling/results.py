@@ -1,4 +1,13 @@
-"""Whatever a tool returns, as text for a model: text as it is, everything else as JSON. Nothing here raises."""
+"""Whatever a tool returns, as text for a model: text as it is, everything else as JSON.
+
+Nothing here raises, whatever the value is or its own code does:
+
+* NaN is null; infinities, decimals, dates, UUIDs, paths and enum members are text or the member's value.
+* Dataclasses, named tuples, models of pydantic and plain objects are objects; sets are sorted arrays.
+* Bytes are their UTF-8 text, else base64. What may not end is read up to `MAX_ITEMS`.
+* A cycle is "[circular]", what is too deep "[nested too deeply]", and what cannot even be shown is `<Name>`.
+* Halves of surrogate pairs are joined or replaced: every text can be sent.
+"""
 
 from __future__ import annotations
 
@@ -12,41 +21,43 @@ import math
 import pathlib
 import types
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
-MAX_DEPTH = 60
-"""Containers inside containers; deeper is no use to a reader and near what JSON writers can take."""
+MAX_DEPTH = 100
+"""Containers inside containers; deeper is of no use to a reader, and writers of JSON have limits too."""
 
 MAX_ITEMS = 10_000
-"""Items taken of something that may not end."""
+"""Items read of something that may not end."""
 
-_LONG_INT_BITS = 14_000
-"""Where Python refuses to write an int (4,300 digits); `Decimal` does not."""
+MAX_INT_BITS = 1_000_000
+"""Longer integers are not written out: that takes quadratic time."""
 
-_HUGE_INT_BITS = 1_000_000
+_PLAIN_INT_BITS = 14_000
+"""Python itself refuses to write integers beyond 4,300 digits; `Decimal` does not."""
+
+_Path: TypeAlias = tuple[int, ...]
+"""Identities of the containers around a value: its length is the depth."""
 
 
 def to_text(value: Any) -> str:
-    """The text that a model reads; always valid UTF-8."""
+    """The text that a model reads."""
     if type(value) is str:
-        text = value
-    elif isinstance(value, (str, bytes, bytearray, memoryview)):
-        text = to_json(value)
-    else:
-        text = json.dumps(to_json(value), ensure_ascii=False)
-    return encodable(text)
+        return encodable(value)
+    plain = to_json(value)
+    is_text = isinstance(value, str | bytes | bytearray | memoryview)
+    return encodable(plain if is_text else json.dumps(plain, ensure_ascii=False))
 
 
 def to_json(value: Any) -> Any:
-    """The value as None, bool, int, float, str, list or dict, something sensible for what JSON cannot hold."""
-    return _convert(value, 0, ())
+    """The value as None, bool, int, float, str, list or dict."""
+    return _convert(value, ())
 
 
 def encodable(text: str) -> str:
-    """The text, where halves of surrogate pairs are joined or replaced, so that it can be sent."""
+    """The text without lone surrogates, which no wire can carry."""
     if text.isascii():
         return text
     try:
@@ -57,61 +68,60 @@ def encodable(text: str) -> str:
 
 
 def cut(text: str, max_chars: int | None, *, hint: str = "") -> str:
-    """At most `max_chars` characters: the head, the tail and between them a note of what was cut."""
+    """At most `max_chars` characters: the head, the tail, and between them a note of what was cut.
+
+    Args:
+        text: Any text.
+        max_chars: None for no limit.
+        hint: Where the rest can be found, for the note.
+    """
     if max_chars is None or len(text) <= max_chars:
         return text
     room = max_chars - len(_note(len(text), len(text), hint))
     if room <= 0:
         return text[:max_chars]
-    head = room * 2 // 3
-    tail = room - head
+    head, tail = room - room // 3, room // 3
     return text[:head] + _note(len(text) - room, len(text), hint) + text[len(text) - tail :]
 
 
-def _note(cut_chars: int, all_chars: int, hint: str) -> str:
-    return f"\n[... {cut_chars:,} of {all_chars:,} characters cut{hint} ...]\n"
+def _note(missing: int, whole: int, hint: str) -> str:
+    return f"\n[... {missing:,} of {whole:,} characters cut{hint} ...]\n"
 
 
-def _convert(value: Any, depth: int, path: tuple[int, ...]) -> Any:
+def _convert(value: Any, path: _Path) -> Any:
     kind = type(value)
-    if value is None or kind is str or kind is bool:
+    if kind is str or kind is bool or value is None:
         return value
-    if kind is int:
-        return _integer(value)
-    if kind is float:
-        return _float(value)
-    if depth > MAX_DEPTH:
-        return "[nested too deeply]"
     if id(value) in path:
         return "[circular]"
-    path = (*path, id(value))
-    for base, convert in _CONVERTERS.items():
-        if isinstance(value, base):
-            try:
-                return convert(value, depth + 1, path)
-            except Exception:  # noqa: BLE001 - a value's own code may fail in any way
-                return _described(value)
-    return _object(value, depth + 1, path)
+    if len(path) > MAX_DEPTH:
+        return "[nested too deeply]"
+    try:
+        return _converter(kind)(value, (*path, id(value)))
+    except Exception:  # noqa: BLE001 - a value's own code may fail in any way
+        return f"<{kind.__name__}>"
 
 
-def _integer(value: int) -> int | str:
+def _converter(kind: type) -> _Converter:
+    if (exact := _CONVERTERS.get(kind)) is not None:
+        return exact
+    return next((convert for base, convert in _CONVERTERS.items() if issubclass(kind, base)), _object)
+
+
+def _integer(value: int, _path: _Path) -> int | str:
     bits = value.bit_length()
-    if bits < _LONG_INT_BITS:
+    if bits < _PLAIN_INT_BITS:
         return int(value)
-    if bits < _HUGE_INT_BITS:
-        return format(Decimal(value), "f")
-    return f"[an integer of {bits:,} bits]"
+    return format(Decimal(int(value)), "f") if bits < MAX_INT_BITS else f"[an integer of {bits:,} bits]"
 
 
-def _float(value: float) -> float | str | None:
+def _float(value: float, _path: _Path) -> float | str | None:
     if math.isfinite(value):
         return float(value)
-    if math.isnan(value):
-        return None
-    return "Infinity" if value > 0 else "-Infinity"
+    return None if math.isnan(value) else str(value).replace("inf", "Infinity")
 
 
-def _bytes(value: bytes | bytearray | memoryview) -> str:
+def _bytes(value: bytes | bytearray | memoryview, _path: _Path) -> str:
     raw = bytes(value)
     try:
         return raw.decode()
@@ -119,103 +129,106 @@ def _bytes(value: bytes | bytearray | memoryview) -> str:
         return base64.b64encode(raw).decode()
 
 
-def _mapping(value: Mapping[Any, Any], depth: int, path: tuple[int, ...]) -> dict[str, Any]:
-    return {_key(key): _convert(item, depth, path) for key, item in value.items()}
+def _mapping(value: Mapping[Any, Any], path: _Path) -> dict[str, Any]:
+    return {key if type(key) is str else _key(key): _convert(item, path) for key, item in value.items()}
 
 
 def _key(key: Any) -> str:
-    if type(key) is str:
-        return key
-    plain = _convert(key, 0, ())
+    plain = to_json(key)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
-def _list(value: Any, depth: int, path: tuple[int, ...]) -> list[Any]:
-    return [_convert(item, depth, path) for item in value]
+def _array(value: Iterable[Any], path: _Path) -> list[Any]:
+    return [_convert(item, path) for item in value]
 
 
-def _set(value: AbstractSet[Any], depth: int, path: tuple[int, ...]) -> list[Any]:
-    """Sorted where that is possible: the order of a set changes from process to process."""
-    try:
-        return _list(sorted(value), depth, path)
-    except TypeError:
-        return _list(value, depth, path)
-
-
-def _some(value: Any, depth: int, path: tuple[int, ...]) -> list[Any]:
-    items = _list(itertools.islice(value, MAX_ITEMS + 1), depth, path)
+def _endless(value: Iterable[Any], path: _Path) -> list[Any]:
+    items = _array(itertools.islice(value, MAX_ITEMS + 1), path)
     return items if len(items) <= MAX_ITEMS else [*items[:MAX_ITEMS], "[there may be more]"]
 
 
-def _tuple(value: tuple[Any, ...], depth: int, path: tuple[int, ...]) -> Any:
+def _tuple(value: tuple[Any, ...], path: _Path) -> list[Any] | dict[str, Any]:
     names = getattr(value, "_fields", None)
-    if names is None:
-        return _list(value, depth, path)
-    return _mapping(dict(zip(names, value, strict=True)), depth, path)
+    return _array(value, path) if names is None else _mapping(dict(zip(names, value, strict=True)), path)
 
 
-def _duration(value: dt.timedelta) -> str:
+def _set(value: AbstractSet[Any], path: _Path) -> list[Any]:
+    """Sorted where that is possible: the order of a set changes from process to process."""
+    try:
+        return _array(sorted(value), path)
+    except TypeError:
+        return _array(value, path)
+
+
+def _duration(value: dt.timedelta, _path: _Path) -> str:
     """ISO 8601, as the schema of a timedelta parameter asks for it."""
     sign, value = ("-", -value) if value < dt.timedelta(0) else ("", value)
     seconds = f"{value.seconds + value.microseconds / 1e6:f}".rstrip("0").rstrip(".")
     return f"{sign}P{value.days}DT{seconds}S"
 
 
-def _object(value: Any, depth: int, path: tuple[int, ...]) -> Any:
+def _object(value: Any, path: _Path) -> Any:
+    """What an object says it holds; else its text; else its public attributes."""
     kind = type(value)
-    try:
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {f.name: _convert(getattr(value, f.name), depth, path) for f in dataclasses.fields(value)}
-        for method, options in _DUMPS:
-            if callable(getattr(kind, method, None)):
-                return _convert(getattr(value, method)(**options), depth, path)
-        if {kind.__repr__, kind.__str__} == {object.__repr__, object.__str__} and hasattr(value, "__dict__"):
-            public = {name: item for name, item in vars(value).items() if not name.startswith("_")}
-            return _mapping(public, depth, path)
-    except Exception:  # noqa: BLE001 - a value's own code may fail in any way
-        return _described(value)
-    return _described(value)
+    if dataclasses.is_dataclass(kind):
+        return {each.name: _convert(getattr(value, each.name), path) for each in dataclasses.fields(value)}
+    for method, options in _DUMPS:
+        if callable(getattr(kind, method, None)):
+            try:
+                return _convert(getattr(value, method)(**options), path)
+            except Exception:  # noqa: BLE001, S112 - the next way may do
+                continue
+    if isinstance(value, type) or callable(value):
+        return getattr(value, "__qualname__", f"<{kind.__name__}>")
+    if "__str__" in _written(kind) or "__repr__" in _written(kind):
+        return str(value)
+    return _mapping({name: item for name, item in vars(value).items() if not name.startswith("_")}, path)
 
 
-def _described(value: Any) -> str:
-    """What `str` says, if it says anything."""
-    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
-        return value.__qualname__
-    try:
-        text = f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
-    except Exception:  # noqa: BLE001 - a value's own code may fail in any way
-        return f"<{type(value).__name__}>"
-    return text
+def _written(kind: type) -> set[str]:
+    """Names that the classes of an object define, `object` aside."""
+    return {name for base in kind.__mro__[:-1] for name in vars(base)}
 
 
-_Converter = Callable[[Any, int, tuple[int, ...]], Any]
+def _exception(value: BaseException, _path: _Path) -> str:
+    return f"{type(value).__name__}: {value}"
 
 
-def _leaf(convert: Callable[[Any], Any]) -> _Converter:
-    return lambda value, _depth, _path: convert(value)
-
+_Converter: TypeAlias = Callable[[Any, _Path], Any]
 
 _CONVERTERS: dict[Any, _Converter] = {
-    enum.Enum: lambda value, depth, path: _convert(value.value, depth, path),
-    str: _leaf(str.__str__),
-    bool: _leaf(bool),
-    int: _leaf(_integer),
-    float: _leaf(_float),
-    (bytes, bytearray, memoryview): _leaf(_bytes),
-    (dt.datetime, dt.date, dt.time): _leaf(lambda value: value.isoformat()),
-    dt.timedelta: _leaf(_duration),
-    (Decimal, uuid.UUID, pathlib.PurePath): _leaf(str),
-    Mapping: _mapping,
+    dict: _mapping,
+    list: _array,
+    int: _integer,
+    float: _float,
     tuple: _tuple,
-    list: _list,
+    enum.Enum: lambda value, path: _convert(value.value, path),
+    str: lambda value, _: str.__str__(value),
+    bytes: _bytes,
+    bytearray: _bytes,
+    memoryview: _bytes,
+    dt.date: lambda value, _: value.isoformat(),
+    dt.time: lambda value, _: value.isoformat(),
+    dt.timedelta: _duration,
+    Decimal: lambda value, _: str(value),
+    uuid.UUID: lambda value, _: str(value),
+    pathlib.PurePath: lambda value, _: str(value),
+    BaseException: _exception,
+    Mapping: _mapping,
     AbstractSet: _set,
-    (range, Iterator): _some,
+    range: _endless,
+    Iterator: _endless,
+    Sequence: _array,
+    ValuesView: _array,
+    types.SimpleNamespace: lambda value, path: _mapping(vars(value), path),
 }
-"""How values of a type, or of a subclass, become JSON; the first that fits wins."""
+"""How values of a type, or of a subclass, become JSON; of several that fit, the first."""
 
 _DUMPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("model_dump", {"mode": "json", "warnings": False}),
+    ("model_dump", {}),
     ("to_dicts", {}),
+    ("to_dict", {"orient": "records"}),
     ("to_dict", {}),
     ("tolist", {}),
     ("item", {}),
