@@ -3,38 +3,45 @@
 `prepare` refuses arguments (`InvalidArguments`); `invoke` **never raises**: whatever a tool does becomes a `Called`.
 Three things do leave, because they are not the tool's: a cancellation, Ctrl-C, and the closing of the coroutine.
 
-    value             -> text (JSON)                          outcome ok
+    value             -> text (JSON)                          ok
     ToolOutput        -> its content, its details             ok, or error when it says so
     Retry, ToolFailed -> exactly their text                   error
-    any exception     -> "ValueError: what it says"           error       SystemExit too
-    too slow          -> "timed out after 2 s"                timeout     a thread may still be running, and it is said
+    any exception     -> "ValueError: what it says"           error      SystemExit too
+    too slow          -> "timed out after 2 s"                timeout    a thread may still be running, and it is said
+
+The values of a generator are progress; what it returns, else its last value, is the result.
 
 A try that failed with an exception is repeated `tool.retries` times; one that timed out only if the tool is
-`idempotent`, since the first try may still be at work. `Retry` and `ToolFailed` are answers, not faults.
+`idempotent`, since the first try may still be at work. `Retry` and `ToolFailed` are answers: they are not repeated.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
+import json
 import types
 from collections.abc import Callable, Generator, Mapping
 from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from agentkit.core.messages import Outcome, ToolSpec, Usage
 from agentkit.errors import ToolSignal
 from agentkit.tooling.arguments import InvalidArguments, read_arguments
 from agentkit.tooling.context import ToolContext
+from agentkit.tooling.faults import must_leave, words
 from agentkit.tooling.output import ToolOutput
-from agentkit.tooling.results import cut, encodable, to_json, to_text
+from agentkit.tooling.results import cut, to_json, to_text
 from agentkit.tooling.threads import Reports, TimedOut, shared_pool
 
-MAX_ERROR_CHARS = 2_000
 RETRY_DELAY_S = 0.1
 """Before the first repetition; doubled before each further one."""
+
+Report: TypeAlias = Callable[[Any], None]
 
 NO_CONTEXT: ToolContext[Any] = ToolContext()
 
@@ -135,16 +142,31 @@ def prepare(tool: Invocable, raw: Any, *, truncated: bool = False) -> Prepared:
     Raises:
         InvalidArguments: They do not fit; `str()` of it tells the model why, one line a problem.
     """
-    if type(raw) is str and not truncated:
+    if type(raw) is str and not truncated and _is_strict(raw):
         with suppress(Exception):  # what is wrong is found out below
             return Prepared(tool.validator.validate_json(raw), raw)
     parameters = tool.spec.parameters
     read = read_arguments(raw, parameters, name=tool.spec.name, truncated=truncated)
     try:
         return Prepared(tool.validator.validate_json(read.text), read.text, read.repaired)
-    except Exception as error:
-        problems = tool.validator.explain(error, parameters)
-        raise InvalidArguments(problems) from error
+    except Exception as error:  # a validator may run the user's own code
+        text = _without_nulls(read.arguments, parameters)
+        with suppress(Exception):
+            if text is not None:
+                return Prepared(tool.validator.validate_json(text), text, repaired=True)
+        raise InvalidArguments(tool.validator.explain(error, parameters)) from error
+
+
+def _is_strict(text: str) -> bool:
+    """Whether pydantic, which reads `NaN`, may be trusted that the text is JSON."""
+    return "NaN" not in text and "Infinity" not in text
+
+
+def _without_nulls(arguments: dict[str, Any], parameters: Mapping[str, Any]) -> str | None:
+    """The text without optional arguments that are null: models send them for "not given". None if there are none."""
+    required = parameters.get("required", ())
+    given = {name: value for name, value in arguments.items() if value is not None or name in required}
+    return json.dumps(given, ensure_ascii=False) if len(given) < len(arguments) else None
 
 
 async def invoke(tool: Invocable, prepared: Prepared, context: ToolContext[Any] = NO_CONTEXT) -> Called:
@@ -168,29 +190,23 @@ async def call_json(tool: Invocable, raw: Any, context: ToolContext[Any] = NO_CO
 
 
 def _may_repeat(tool: Invocable, called: Called) -> bool:
-    if called.outcome == "timeout":
-        return tool.idempotent
-    return isinstance(called.exception, Exception) and not isinstance(called.exception, ToolSignal)
+    return isinstance(called.exception, Exception) or (called.outcome == "timeout" and tool.idempotent)
 
 
 async def _try(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -> Called:
     try:
         if tool.in_thread:
             return await _in_thread(tool, prepared, context)
+        args, kwargs = tool.validator.bind(prepared.arguments, context)
         if tool.timeout_s is None:
-            return _answer(tool, await _in_loop(tool, prepared, context))
+            return _answer(tool, await _value_of(tool.function(*args, **kwargs), context.progress))
         with anyio.move_on_after(tool.timeout_s) as scope:
-            value = await _in_loop(tool, prepared, context)
+            value = await _value_of(tool.function(*args, **kwargs), context.progress)
         return _timed_out(tool) if scope.cancelled_caught else _answer(tool, value)
     except BaseException as error:
         if must_leave(error):
             raise
         return told(error)
-
-
-async def _in_loop(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -> Any:
-    args, kwargs = tool.validator.bind(prepared.arguments, context)
-    return await _value_of(tool.function(*args, **kwargs), context.progress)
 
 
 async def _in_thread(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -> Called:
@@ -203,8 +219,8 @@ async def _in_thread(tool: Invocable, prepared: Prepared, context: ToolContext[A
                 if isinstance(value, types.GeneratorType):
                     value = _last(value, reports.report)
                 return value if _needs_loop(value) else _answer(tool, value)
-            except (Exception, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001 - Ctrl-C goes to the main thread: these are the tool's own
-                return told(error)
+            except (Exception, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001
+                return told(error)  # Ctrl-C goes to the main thread: whatever is raised here is the tool's own
 
         try:
             answer = await shared_pool().run(work, timeout_s=tool.timeout_s)
@@ -222,22 +238,29 @@ def _needs_loop(value: Any) -> bool:
     return inspect.isawaitable(value) or isinstance(value, types.AsyncGeneratorType)
 
 
-async def _value_of(value: Any, report: Callable[[Any], None]) -> Any:
+async def _value_of(value: Any, report: Report) -> Any:
     """What comes of the thing that an async tool returned."""
     if inspect.isawaitable(value):
         value = await value
     if isinstance(value, types.GeneratorType):
-        return _last(value, report)
-    if isinstance(value, types.AsyncGeneratorType):
-        last = None
-        async with aclosing(value):
-            async for last in value:
-                report(last)
-        return last
-    return value
+        return _last(value, functools.partial(_tell, report))
+    if not isinstance(value, types.AsyncGeneratorType):
+        return value
+    last = None
+    async with aclosing(value):
+        async for last in value:
+            _tell(report, last)
+            await checkpoint()  # a generator that never waits must not keep the loop from anyone
+    return last
 
 
-def _last(generator: Generator[Any, Any, Any], report: Callable[[Any], None]) -> Any:
+def _tell(report: Report, value: Any) -> None:
+    """Progress is a courtesy: a listener that fails does not fail the tool."""
+    with suppress(Exception):
+        report(value)
+
+
+def _last(generator: Generator[Any, Any, Any], report: Report) -> Any:
     """The generator's return value, else the last that it yielded; each yield is progress."""
     last = None
     with closing(generator):
@@ -262,31 +285,11 @@ def _answer(tool: Invocable, value: Any) -> Called:
     )
 
 
+def told(error: BaseException) -> Called:
+    """The answer that tells the model of an exception. A signal is an answer: there is no fault to raise later."""
+    fault = None if isinstance(error, ToolSignal) else error
+    return Called(words(error), outcome="error", exception=fault)
+
+
 def _timed_out(tool: Invocable, more: str = "") -> Called:
     return Called(f"timed out after {tool.timeout_s:g} s{more}", outcome="timeout")
-
-
-def told(error: BaseException) -> Called:
-    """The answer that tells the model of an exception: what and why, no traceback."""
-    text = _words(error)
-    if not isinstance(error, ToolSignal):
-        name = type(error).__name__
-        text = f"{name}: {text}" if text else name
-    return Called(cut(encodable(text or type(error).__name__), MAX_ERROR_CHARS), outcome="error", exception=error)
-
-
-def _words(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - an exception's own __str__ may raise
-        return ""
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join([text, *(told(each).content for each in error.exceptions)])
-    return text
-
-
-def must_leave(error: BaseException) -> bool:
-    """Whether this is not the tool's doing: a cancellation, Ctrl-C, the closing of the coroutine."""
-    if isinstance(error, BaseExceptionGroup):
-        return any(must_leave(each) for each in error.exceptions)
-    return isinstance(error, (KeyboardInterrupt, GeneratorExit, anyio.get_cancelled_exc_class()))

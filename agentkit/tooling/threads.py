@@ -17,6 +17,7 @@ import contextvars
 import functools
 import os
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -41,6 +42,10 @@ class TimedOut(Exception):
 
 class TooManyAbandoned(RuntimeError):
     """So many abandoned threads still run that no new one is started."""
+
+
+class GivenUp(Exception):
+    """Nobody waits for this call any more: it timed out or was cancelled."""
 
 
 def shared_pool() -> ThreadPool:
@@ -90,6 +95,9 @@ class _Job(Generic[T]):
         self.pool = pool
         self.work = work
         self.context = contextvars.copy_context()
+        if (sniffio := sys.modules.get("sniffio")) is not None:
+            # It remembers the loop in a context variable; the thread has none, so that a tool may run one of its own.
+            self.context.run(sniffio.current_async_library_cvar.set, None)
         self.schedule = loop_scheduler()
         self.started = anyio.Event()
         self.ended = anyio.Event()
@@ -227,7 +235,8 @@ class ThreadPool:
 class Reports:
     """Progress from a tool's thread to a listener in the event loop: in order, never more than a few on the way.
 
-    A thread that is faster than the loop waits. After the block has ended (the call is answered) nothing is delivered.
+    A thread that is faster than the loop waits. After the block has ended (the call is answered) nothing is delivered:
+    whoever still reports is told so by an exception, which ends an abandoned generator.
     """
 
     def __init__(self, listener: Callable[[Any], None]) -> None:
@@ -243,9 +252,13 @@ class Reports:
         self._open = False
 
     def report(self, value: Any) -> None:
-        """Hand a value over; callable from the tool's thread."""
+        """Hand a value over; for the tool's thread.
+
+        Raises:
+            GivenUp: Nobody waits for the tool any more.
+        """
         if not self._open:
-            return
+            raise GivenUp("the call was given up: nobody waits for it any more")
         self._room.acquire()
         try:
             self._schedule(self._deliver, value)
