@@ -1,0 +1,143 @@
+"""`Cached`: the same request has the same answer, asked for once.
+
+* Same means: the same model, messages, tools, settings and output schema. Ids, costs and timeouts do not count.
+* A hit costs nothing: no tokens, no dollars, and `extra["cached"]` says so. Its calls have new ids.
+* Answers that call tools are kept, too: the tools then run as they would after a live answer, side effects included,
+  because a cache keeps what a model said and not what came of it. `calls=False` keeps final answers only.
+* Failures, broken-off answers and answers that say nothing are not kept. What cannot be read is asked for again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, MutableMapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from agentkit.core.codec import decode, encode
+from agentkit.core.events import Emit
+from agentkit.core.messages import NO_USAGE, Assistant
+from agentkit.core.settings import Settings
+from agentkit.errors import UsageError
+from agentkit.models.assemble import new_call_id
+from agentkit.models.model import Model, Request
+from agentkit.models.wrap.canonical import Numbers, canonical, to_text
+from agentkit.models.wrap.wrapper import Wrapper, play
+
+
+class Cached(Wrapper):
+    """A model that is asked each question once.
+
+    Attributes:
+        inner: The model that is asked.
+        store: The answers by key, as JSON texts.
+    """
+
+    def __init__(
+        self,
+        model: Model | str,
+        store: MutableMapping[str, str] | str | os.PathLike[str] | None = None,
+        *,
+        calls: bool = True,
+    ) -> None:
+        """Take the model.
+
+        Args:
+            model: The model, or its name.
+            store: A dict or what works like one, or the path of a folder; a dict of its own if left out.
+            calls: Whether answers that call tools are kept, too.
+
+        Raises:
+            UsageError: The model is none, or the path is a file.
+        """
+        super().__init__(model)
+        if store is None:
+            store = {}
+        self.store = Folder(store) if isinstance(store, str | os.PathLike) else store
+        self._calls = calls
+
+    async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
+        """The answer that is kept, or a new one; see `Model`."""
+        key = self._key(request)
+        answer = _read(self.store.get(key))
+        if answer is None:
+            answer = await self.inner.call(request, emit)
+            if self._keeps(answer):
+                self.store[key] = json.dumps(encode(answer), default=str)
+            return answer
+        if emit is not None:
+            await play(answer, emit)
+        return answer
+
+    def _key(self, request: Request) -> str:
+        text = to_text([identity(self.inner), canonical(request, Numbers())])
+        return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+    def _keeps(self, answer: Assistant) -> bool:
+        said = answer.tool_calls if self._calls else ()
+        whole = not answer.aborted and answer.finish_reason != "error"
+        return whole and bool(said or (answer.content.strip() and not answer.tool_calls))
+
+
+class Folder(MutableMapping[str, str]):
+    """A folder as a dict: one file for each key, written whole or not at all, by any number of processes."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        if self._path.exists() and not self._path.is_dir():
+            raise UsageError(f"{str(path)!r} is a file: a cache is kept in a folder")
+
+    def __getitem__(self, key: str) -> str:
+        try:
+            return self._file(key).read_text("utf-8")
+        except FileNotFoundError:
+            raise KeyError(key) from None
+
+    def __setitem__(self, key: str, value: str) -> None:
+        file = self._file(key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f"{uuid4().hex}.draft")
+        draft.write_text(value, "utf-8")
+        draft.replace(file)
+
+    def __delitem__(self, key: str) -> None:
+        try:
+            self._file(key).unlink()
+        except FileNotFoundError:
+            raise KeyError(key) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (file.stem for file in self._path.glob("*.json"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _file(self, key: str) -> Path:
+        return self._path / f"{key}.json"
+
+
+def identity(model: Any) -> list[Any]:
+    """What tells models apart, in each process alike: what they are called, their own settings, whom they wrap."""
+    settings: Any = getattr(model, "settings", None)
+    own = {f.name: getattr(settings, f.name) for f in fields(settings)} if isinstance(settings, Settings) else None
+    wrapped = getattr(model, "models", None) or [getattr(model, "inner", None)]
+    name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(model))
+    return [name, own, *(identity(inner) for inner in wrapped if hasattr(inner, "call"))]
+
+
+def _read(text: str | None) -> Assistant | None:
+    """The answer that was kept, as a hit; None if there is none, or none that can be read."""
+    try:
+        answer = None if text is None else decode(json.loads(text))
+    except ValueError:
+        return None
+    if not isinstance(answer, Assistant):
+        return None
+    calls = tuple(replace(call, id=new_call_id()) for call in answer.tool_calls)
+    extra = {**answer.extra, "cached": True}
+    return replace(answer, tool_calls=calls, usage=NO_USAGE, cost_usd=0.0, extra=extra)

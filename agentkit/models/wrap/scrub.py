@@ -1,0 +1,79 @@
+"""Secrets are taken out of what is written to a file that people share.
+
+Taken out are: the values of environment variables that are named like secrets, keys and tokens of the usual forms,
+`Bearer ...`, passwords in addresses, and what stands behind a name such as `api_key` or `password`, in JSON and in
+text. A text without a secret comes back as it is; doing it twice changes nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from agentkit.core.messages import JSONValue
+
+REMOVED = "[removed]"
+MIN_SECRET_CHARS = 8
+"""Shorter values of the environment are left: they are switches, and removing them would damage texts."""
+
+_VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)$", re.IGNORECASE)
+_NAME = (
+    r"(?<![a-z])(?:api[-_]?key|authorization|(?:access|auth|refresh|id|session|bearer|api)[-_]?token|client[-_]?secret"
+    r"|secret(?:[-_](?:access[-_])?key)?|private[-_]?key|pass(?:word|wd|phrase)|cookie)"
+)
+_NAMED = re.compile(rf"{_NAME}$", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"""
+      \bsk-[\w-]{8,} | \b[rsp]k_(?:live|test)_\w{8,}
+    | \bgh[pousr]_\w{20,} | \bgithub_pat_\w{20,} | \bglpat-[\w-]{16,}
+    | \bxox[abeprs]-[\w-]{8,} | \bhf_\w{16,} | \bgsk_\w{16,} | \bAIza[\w-]{30,} | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b
+    | \beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*
+    | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|$)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_BEHIND = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(\bbearer\s+)(?=[^\s\"']*\d)[\w.~+/=-]{6,}",  # with a digit: "the bearer of this letter" stays
+        r"(\w://[^\s/:@\"']*:)[^\s/@\"']+(?=@)",
+        rf"({_NAME}\\?[\"']\s*[:=]\s*\\?[\"'])[^\"'\\]+",
+        rf"({_NAME}\s*[:=]\s*(?:(?:bearer|basic)\s+)?+)[^\s\"'&,;{{}}\[\]\\]+",
+    )
+)
+
+
+def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of the variables that are named like secrets, longest first."""
+    values = {value for name, value in environment.items() if _VARIABLE.search(name) and len(value) >= MIN_SECRET_CHARS}
+    return tuple(sorted(values, key=lambda value: (-len(value), value)))
+
+
+def without_secrets(value: Any, secrets: tuple[str, ...]) -> JSONValue:
+    """The JSON value with each secret in it replaced."""
+    match value:
+        case str():
+            return _cleaned(value, secrets)
+        case Mapping():
+            return {key: _behind_name(key, item, secrets) for key, item in value.items()}
+        case list() | tuple():
+            return [without_secrets(item, secrets) for item in value]
+        case _:
+            return value
+
+
+def _behind_name(name: str, value: Any, secrets: tuple[str, ...]) -> JSONValue:
+    if isinstance(value, str) and value and _NAMED.search(name):
+        return REMOVED
+    return without_secrets(value, secrets)
+
+
+def _cleaned(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, REMOVED).replace(json.dumps(secret)[1:-1], REMOVED)
+    text = _TOKEN.sub(REMOVED, text)
+    for pattern in _BEHIND:
+        text = pattern.sub(rf"\1{REMOVED}", text)
+    return text
