@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import anyio
 
 from agentkit.errors import ToolSignal
@@ -41,11 +43,8 @@ def must_leave(error: BaseException) -> bool:
 def _is_cancelled() -> bool:
     """Whether somebody cancelled the running task; else a tool let out the cancellation of something of its own.
 
-    On trio there is no such stray. On asyncio only the task itself knows, and anyio has no word for it.
+    trio knows no such stray. On asyncio only the task itself can tell, and anyio has no word for it.
     """
-    if not anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
-        return True
-    import asyncio  # noqa: PLC0415, TID251 - see above
-
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    library = sys.modules[anyio.get_cancelled_exc_class().__module__.partition(".")[0]]
+    current_task = getattr(library, "current_task", None)
+    return current_task is None or current_task().cancelling() > 0
