@@ -309,7 +309,7 @@ class Writer:
         if isinstance(plan, ByType):
             return self.write(value, schema, plan.plans.get(type_of(value)), wires)
         if isinstance(plan, ByTag) and isinstance(value, dict):
-            return self.write(value, schema, plan.plans.get(value.get(plan.name)), wires)
+            return self.write(value, schema, plan.plans.get(schema["properties"][plan.name]["const"]), wires)
         if isinstance(value, dict) and "const" not in schema and "enum" not in schema:
             return self.members(value, schema, plan if isinstance(plan, Members) else Members({}), wires)
         if isinstance(value, list) and "const" not in schema:

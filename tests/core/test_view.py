@@ -131,9 +131,11 @@ def test_arguments_that_nobody_planned_are_shown_as_an_object(arguments: str):
 
 
 def test_an_answer_that_needs_no_change_is_shown_as_it_is():
-    """The same object, so that its encoding can be kept."""
-    entries = [ASK, *batch("a")]
-    assert view(entries)[1] is entries[1]
+    """The same object, planned or not, so that its encoding can be kept."""
+    answer, *results = batch("a")
+    planned = Planned(calls=(PlannedCall(call_id="a", name="add", arguments="{}"),), waves=(((0,),),))
+    assert view([ASK, answer, *results])[1] is answer
+    assert view([ASK, answer, planned, *results])[1] is answer
 
 
 def test_aborted_answers_and_empty_messages_are_not_shown():
