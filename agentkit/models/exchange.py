@@ -171,7 +171,7 @@ class Exchange:
         events = EventReader()
         left = MAX_ANSWER_BYTES - len(head)
         await self._payloads(reader, events.feed(head))
-        with anyio.CancelScope() as patience:  # it may end a read, never a listener
+        with anyio.CancelScope(deadline=_patience(reader)) as patience:  # it may end a read, never a listener
             async for data in chunks:
                 patience.deadline = math.inf
                 left -= len(data)
@@ -179,7 +179,7 @@ class Exchange:
                     raise MalformedResponse(f"the stream is longer than {MAX_ANSWER_BYTES} bytes", retryable=False)
                 await self._payloads(reader, events.feed(data))
                 if reader.is_over:
-                    patience.deadline = anyio.current_time() + (AFTER_END_S if reader.done else AFTER_FINISH_REASON_S)
+                    patience.deadline = _patience(reader)
         await self._payloads(reader, events.close())
 
     async def _payloads(self, reader: Reader, payloads: Iterable[bytes]) -> None:
@@ -203,3 +203,10 @@ async def _nothing() -> AsyncIterator[bytes]:
     """No chunk."""
     return
     yield b""
+
+
+def _patience(reader: Reader) -> float:
+    """Until when the next piece is waited for, by the event loop's clock."""
+    if not reader.is_over:
+        return math.inf
+    return anyio.current_time() + (AFTER_END_S if reader.done else AFTER_FINISH_REASON_S)

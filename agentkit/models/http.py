@@ -15,6 +15,7 @@ import html
 import re
 import sys
 import urllib.request
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ MAX_CONNECTIONS = 1000
 """Connections of one model on one event loop, busy or kept alive: a thousand runs at once need a thousand."""
 MAX_SHOWN_CHARS = 300
 """How much of a server's words an error shows."""
+MAX_LEFT_OVER = 1000
+"""Pieces that are read, and thrown away, after a connection was closed."""
 CLOSE_S = 2.0
 """Seconds that closing a connection may take, also when the caller was cancelled."""
 
@@ -196,7 +199,9 @@ class ClientTransport:
 class PerLoop:
     """A transport for every event loop: one of its own for each, made when first used and closed when its loop ends.
 
-    A loop tells its end through an async generator that waits inside it: asyncio and trio both close those.
+    A loop tells its end through an async generator that waits inside it: asyncio and trio both close those. asyncio
+    also closes one that is dropped, together with the model that it belongs to. trio only warns of it, so there the
+    loop itself holds it.
     """
 
     def __init__(self, make: Callable[[], Transport]) -> None:
@@ -209,9 +214,11 @@ class PerLoop:
         kept = self._kept.get(loop)
         if kept is None:
             transport = self._make()
-            keeper = self._keep(loop, transport)
+            keeper = _keep(transport, loop, weakref.ref(self))
             with suppress(StopIteration):  # it yields without waiting: one step is enough, and no other task runs
                 keeper.__anext__().__await__().send(None)
+            if type(loop).__module__.partition(".")[0] == "trio":
+                _HELD.set([*_HELD.get([]), keeper])
             kept = self._kept[loop] = transport, keeper
         return kept[0].send(post)
 
@@ -221,12 +228,22 @@ class PerLoop:
         if kept is not None:
             await kept[1].aclose()
 
-    async def _keep(self, loop: object, transport: Transport) -> AsyncGenerator[None]:
-        try:
-            yield
-        finally:
-            self._kept.pop(loop, None)
-            await transport.aclose()
+    def forget(self, loop: object) -> None:
+        """The loop has ended, or its transport was closed."""
+        self._kept.pop(loop, None)
+
+
+_HELD: anyio.lowlevel.RunVar[list[AsyncGenerator[None]]] = anyio.lowlevel.RunVar("agentkit.models.http")
+
+
+async def _keep(transport: Transport, loop: object, owner: weakref.ref[PerLoop]) -> AsyncGenerator[None]:
+    """Waits for its own end, and closes the transport then. It must not hold its owner, whose end it may be."""
+    try:
+        yield
+    finally:
+        if (per_loop := owner()) is not None:
+            per_loop.forget(loop)
+        await transport.aclose()
 
 
 @asynccontextmanager
@@ -237,8 +254,11 @@ async def _replied(response: Any, library: ModuleType, post: Post) -> AsyncItera
         yield Reply(status=response.status_code, headers=response.headers, chunks=chunks)
     finally:
         with anyio.move_on_after(CLOSE_S, shield=True):
-            await chunks.aclose()
             await response.aclose()
+            with suppress(StopAsyncIteration, MalformedResponse, Unavailable):
+                for _ in range(MAX_LEFT_OVER):  # generators inside the library end only by being exhausted
+                    await anext(chunks)
+            await chunks.aclose()
 
 
 async def _chunks(response: Any, library: ModuleType, post: Post) -> AsyncGenerator[bytes]:

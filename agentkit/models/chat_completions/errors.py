@@ -95,7 +95,7 @@ _WAIT = re.compile(
     re.IGNORECASE,
 )
 _LIMIT = re.compile(
-    r"(?:context (?:length|size|window|limit)|(?:prompt|input) length)(?: is| of)?(?: only)?[ :(]*(\d+)"
+    r"(?:context (?:length|size|window|limit)|(?:prompt|input) length)(?: is| of)?(?: only)?[ :(]*(\d++)(?! \+)"
     r"|> ?(\d+)|(\d+) maximum context|allowed \((\d+)\)|must be <= (\d+)",
     re.IGNORECASE,
 )
