@@ -147,7 +147,7 @@ _KINDS: dict[type, str] = {
 }
 
 _SPACE = re.compile(r"[ \t\n\r]*+")
-_BLANKS = re.compile(r"(?:[\s\ufeff]+|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)*+")
+_BLANKS = re.compile(r"(?:[\s\ufeff]+|//[^\n]*|#[^\n]*|/\*(?s:.*?)(?:\*/|\Z))*+")
 _MARKER = r"</?[|｜\w][^<>{}\"'\n]{0,60}>|</?[|｜\w▁: ]{0,60}\Z|\[/?[A-Z_]{3,20}\]"
 _JUNK = rf"(?:[\s\ufeff;,]+|```|{_MARKER})*+"
 _HEAD = re.compile(rf"(?:[\s\ufeff]+|```[\w+-]*|{_MARKER})*+")

@@ -126,7 +126,9 @@ class _Typed:
 
     def _nested(self, schema: Schema) -> tuple[Schema, Plan | None]:
         """A schema that describes no property: it may stay a choice."""
-        if not isinstance(schema, Mapping) or len(types_of(schema, self._root)) == len(ANY_TYPE):
+        if not isinstance(schema, Mapping):
+            return schema, None
+        if types_of(schema, self._root) == ANY_TYPE and not schema.keys() & {"$ref", "anyOf", "oneOf"}:
             return schema, None
         bare, said = apart(schema)
         options, nullable = self._options(bare)

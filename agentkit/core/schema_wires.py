@@ -60,8 +60,8 @@ def rewrite(parameters: Mapping[str, Any], wire: Wire) -> Rewritten:
         parameters: A tool's JSON Schema; its root is an object. It is not changed.
         wire: The name of the wire.
     """
-    plain = clean(parameters)
-    plain = {**plain, "type": "object", "properties": plain.get("properties", {})}
+    plain = {"properties": {}, **clean(parameters), "type": "object"}
+    plain.pop("$ref", None)  # one that leads nowhere
     if wire == "workers_ai":
         written, restore = typed_schema(plain)
         return Rewritten(written, restore=restore)

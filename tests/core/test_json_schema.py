@@ -543,7 +543,7 @@ def test_deep_values_do_not_overflow():
 
 
 @given(tool_schemas())
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 def test_every_schema_is_valid_on_every_wire(schema):
     """What is sent is a valid schema of an object; Workers AI's is typed and described throughout."""
     for wire in WIRES:
@@ -559,7 +559,7 @@ def test_every_schema_is_valid_on_every_wire(schema):
 
 @pytest.mark.parametrize("wire", WIRES)
 @given(data=st.data(), schema=tool_schemas())
-@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_arguments_go_through_the_wire_and_back(wire, data, schema):
     """What a model writes that keeps to the rewritten schema is restored to what was meant, through JSON text."""
     rewritten = rewrite(schema, wire)
