@@ -1,0 +1,140 @@
+"""JSON Schema as a grammar: what a local model may write, so that a call is valid by construction.
+
+The grammars are LLGuidance's (the engine that this build of llama.cpp carries), not GBNF, for two reasons that were
+measured: it takes whole JSON Schemas (nested objects, arrays, unions, optional keys, patterns, references), and it
+forces fixed text in the tokens that the model knows, where GBNF admits any split and so derails a small model.
+
+A schema is narrowed: strings, lists and numbers get a length at which a rambling model must stop, and objects no keys
+that nobody described. What the grammar admits is valid by the schema, but for the few words of JSON Schema that no
+grammar can say (`not`, `if`, overlapping `oneOf`, lookarounds in a pattern), which are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MAX_STRING = 200
+MAX_ITEMS = 8
+HEADER = "%llguidance {}\n"
+MAX_INTEGER = 2**53 - 1
+OPTIONS = {
+    "item_separator": ", ",
+    "key_separator": ": ",
+    "whitespace_flexible": False,
+    "coerce_one_of": True,
+    "lenient": True,  # words that it does not know are passed over: refusing the grammar would set the model free
+}
+
+_LOOKAROUND = re.compile(r"\(\?<?[=!]|\\[1-9]")
+_NESTED = ("items", "additionalProperties", "contains", "not", "if", "then", "else")
+_NESTED_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_NESTED_MAPS = ("properties", "$defs", "definitions", "patternProperties")
+_OPEN_ENDED = frozenset({"anyOf", "oneOf", "allOf", "$ref", "if", "patternProperties", "unevaluatedProperties"})
+_PLAIN_OBJECT = frozenset({"type", "properties", "required", "additionalProperties", "title", "description", "$defs",
+                           "definitions", "$schema", "$id", "examples", "default"})  # fmt: skip
+
+
+def literal(text: str) -> str:
+    """A piece of a grammar that is exactly this text."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def exactly(value: Any) -> str:
+    """A piece of a grammar that is exactly this JSON value."""
+    return literal(json.dumps(value, ensure_ascii=False))
+
+
+def json_value(schema: Mapping[str, Any]) -> str:
+    """A piece of a grammar that is any JSON value of the schema (or rather: any of reasonable size)."""
+    return "%json " + json.dumps({**narrowed(schema), "x-guidance": OPTIONS})
+
+
+def document(schema: Mapping[str, Any]) -> str:
+    """The grammar of a text that is one JSON value of the schema."""
+    return f"{HEADER}start: {json_value(schema)}\n"
+
+
+def arguments(parameters: Mapping[str, Any], choices: Iterable[Mapping[str, str | None]] = ({},)) -> str:
+    """The grammar of a space and then the arguments of a call.
+
+    Args:
+        parameters: The tool's JSON Schema.
+        choices: What is known of the arguments already, as alternatives: for each known property a piece of grammar,
+            or None if it is to be left out. It must agree with the schema.
+    """
+    if not _is_plain(parameters):
+        return f'{HEADER}start: " " value\nvalue: {json_value(parameters)}\n'
+    shared = {key: parameters[key] for key in ("$defs", "definitions") if key in parameters}
+    names = {key: f"value_{index}" for index, key in enumerate(parameters.get("properties", {}))}
+    rules = [f"{names[key]}: {json_value({**shared, **schema})}" for key, schema in parameters["properties"].items()]
+    objects = [_object(parameters, {**names, **choice}) for choice in choices]
+    return f'{HEADER}start: " " ({" | ".join(objects)})\n' + "\n".join(rules) + "\n"
+
+
+def narrowed(schema: Any) -> Any:
+    """The schema with bounds on what has none."""
+    return _narrowed(schema, closing="allOf" not in json.dumps(schema))
+
+
+def _object(parameters: Mapping[str, Any], pieces: Mapping[str, str | None]) -> str:
+    """An object with its keys in the schema's order, where optional keys may be left out."""
+    required = parameters.get("required", ())
+    members = [
+        (f"{literal(json.dumps(key, ensure_ascii=False) + ': ')} {piece}", key in required)
+        for key, piece in pieces.items()
+        if piece is not None
+    ]
+    # read from the end: `after` is what may follow a member, `first` what may follow the opening brace
+    after = first = literal("}")
+    for member, is_required in reversed(members):
+        one, more = f"{member} {after}", f"{literal(', ')} {member} {after}"
+        first = one if is_required else f"({one} | {first})"
+        after = more if is_required else f"({more} | {after})"
+    return f"({literal('{')} {first})"
+
+
+def _is_plain(parameters: Mapping[str, Any]) -> bool:
+    """Whether the arguments are an object of separately described properties, and nothing else is said of it."""
+    properties = parameters.get("properties") or {}
+    described = all(isinstance(schema, Mapping) for schema in properties.values())
+    return (
+        bool(properties)
+        and described
+        and _PLAIN_OBJECT.issuperset(parameters)
+        and (set(parameters.get("required", ())) <= set(properties))
+    )
+
+
+def _narrowed(schema: Any, *, closing: bool) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    result = dict(schema)
+    for key in _NESTED:
+        if key in result:
+            result[key] = _narrowed(result[key], closing=closing)
+    for key in _NESTED_LISTS:
+        if key in result:
+            result[key] = [_narrowed(item, closing=closing) for item in result[key]]
+    for key in _NESTED_MAPS:
+        if key in result:
+            result[key] = {name: _narrowed(item, closing=closing) for name, item in result[key].items()}
+    kinds = result.get("type", ())
+    kinds = (kinds,) if isinstance(kinds, str) else kinds
+    if "string" in kinds and not {"enum", "const", "pattern", "format"} & result.keys():
+        result.setdefault("maxLength", max(MAX_STRING, result.get("minLength", 0)))
+    if _LOOKAROUND.search(str(result.get("pattern", ""))):
+        del result["pattern"]
+    if "array" in kinds:
+        most = 1 if result.get("uniqueItems") else MAX_ITEMS
+        result.setdefault("maxItems", max(most, result.get("minItems", 0)))
+    if "integer" in kinds or "number" in kinds:
+        result.setdefault("minimum", -MAX_INTEGER)
+        result.setdefault("maximum", MAX_INTEGER)
+    if "number" in kinds:
+        result.setdefault("multipleOf", 1e-6)
+    if closing and "properties" in result and not _OPEN_ENDED & result.keys():
+        result.setdefault("additionalProperties", False)
+    return result

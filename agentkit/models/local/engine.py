@@ -1,0 +1,255 @@
+"""llama.cpp in this process: a blocking C++ runtime made safe to await, to cancel and to leave.
+
+* One engine is one model and one daemon thread. The thread loads the model at the first job, does one job at a time
+  and takes the runtime down: no other thread ever touches it.
+* The thread calls into no event loop, for that may be gone. It leaves what it has in the job and writes a byte to a
+  socket; whoever waits is woken by that, on any loop.
+* A cancelled job returns at once, and its generation stops at the next token. A job starts from its own prompt, so
+  nothing of an abandoned one shows in the next.
+* The runtime brings an HTTP server that cannot be turned off. It is given a socket in the file system, whose name is
+  deleted before anyone can know it: no port is open.
+* Before the interpreter ends, the job is stopped and the thread joined: C++ threads that outlive Python crash it. A
+  forked child has neither this thread nor its parent's runtime, and starts its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+import socket
+import tempfile
+import threading
+import weakref
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import anyio
+
+from agentkit.core.messages import NO_USAGE, Usage
+from agentkit.errors import ContextTooLong, ModelError, RequestRefused, UsageError
+
+CLOSE_TIMEOUT_S = 10.0
+PROMPT_CACHE_MB = 128
+MAX_SOCKET_PATH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What one generation gave.
+
+    Attributes:
+        text: The text.
+        finish_reason: `stop` or `length`.
+        usage: The tokens read and written.
+        log_probability: Of the tokens of `text`, where the body asked for `logprobs`.
+    """
+
+    text: str
+    finish_reason: str
+    usage: Usage
+    log_probability: float
+
+
+class Engine:
+    """One GGUF model in this process, loaded at the first call.
+
+    Args:
+        find: Gives the path of the GGUF; called in the engine's thread, at each call until the model is loaded.
+        threads: CPU threads that compute.
+        context_tokens: The longest prompt and answer together.
+    """
+
+    def __init__(self, find: Callable[[], Path], *, threads: int, context_tokens: int) -> None:
+        self._load = lambda: _load(find(), threads, context_tokens)
+        self._worker: _Worker | None = None
+
+    async def complete(self, prompt: str, **body: Any) -> Completion:
+        """Goes on writing after `prompt`, greedily if `body` says nothing else."""
+        return await self._run("handle_completions", {"prompt": prompt, "temperature": 0, **body})
+
+    async def chat(
+        self, messages: list[dict[str, str]], on_text: Callable[[str], Awaitable[None]] | None = None, **body: Any
+    ) -> Completion:
+        """Answers a chat by the template of the model file, handing each piece of text to `on_text`."""
+        return await self._run("handle_chat_completions", {"messages": messages, **body}, on_text)
+
+    async def _run(
+        self, method: str, body: dict[str, Any], on_text: Callable[[str], Awaitable[None]] | None = None
+    ) -> Completion:
+        job = _Job(method, {**body, "stream": True, "stream_options": {"include_usage": True}})
+        self._hired().jobs.put(job)
+        try:
+            while await job.news():
+                for text in job.texts():
+                    if on_text is not None:
+                        await on_text(text)
+        finally:
+            job.leave()
+        return job.completion()
+
+    def _hired(self) -> _Worker:
+        """The worker of this process: a new one after a fork."""
+        if self._worker is None or self._worker.pid != os.getpid():
+            self._worker = _Worker(self._load)
+            weakref.finalize(self, self._worker.close)
+        return self._worker
+
+
+class _Worker:
+    """The thread that owns a runtime, and its queue."""
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self.pid = os.getpid()
+        self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, args=(load,), name="agentkit-local", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops the job at its next token and takes the runtime down."""
+        self._closing.set()
+        self.jobs.put(None)
+        if self._thread is not threading.current_thread():
+            self._thread.join(CLOSE_TIMEOUT_S)
+
+    def _work(self, load: Callable[[], Any]) -> None:
+        runtime = None
+        while (job := self.jobs.get()) is not None and not self._closing.is_set():
+            # llama.cpp keeps the tokenizer of its grammars in an unguarded static: one runtime of a process at a time
+            with _turn(self.pid):
+                try:
+                    runtime = runtime or load()
+                    job.perform(runtime, self._closing)
+                except Exception as error:  # noqa: BLE001 - raised again where the job is awaited
+                    job.error = error
+                finally:
+                    job.finish()
+
+
+@functools.cache
+def _turn(pid: int) -> threading.Lock:  # noqa: ARG001 - a forked child must not wait for a lock of its parent
+    return threading.Lock()
+
+
+class _Job:
+    """One call of the runtime: made and awaited in a loop, performed in the engine's thread."""
+
+    def __init__(self, method: str, body: dict[str, Any]) -> None:
+        self.error: Exception | None = None
+        self._method = method
+        self._body = body
+        self._chunks: list[dict[str, Any]] = []
+        self._texts: deque[str] = deque()
+        self._left = False
+        self._ear, self._bell = socket.socketpair()
+        self._ear.setblocking(False)
+        self._bell.setblocking(False)
+
+    def perform(self, runtime: Any, closing: threading.Event) -> None:
+        """Runs to the end, or to the first token after everybody left. In the engine's thread."""
+
+        def hear(chunk: dict[str, Any]) -> bool:
+            self._chunks.append(chunk)
+            self._texts.append(_text(chunk))
+            with suppress(OSError):  # nobody listens, or so much waits that nobody needs waking
+                self._bell.send(b"!")
+            return self._left or closing.is_set()
+
+        if not self._left:
+            getattr(runtime, self._method)(self._body, hear)
+
+    def finish(self) -> None:
+        """Nothing more will come. In the engine's thread."""
+        self._bell.close()
+
+    async def news(self) -> bool:
+        """Waits for more; False when all has come."""
+        await anyio.wait_readable(self._ear)
+        return bool(self._ear.recv(4096))
+
+    def texts(self) -> Iterator[str]:
+        """The pieces of text that nobody has taken yet."""
+        while self._texts:
+            if text := self._texts.popleft():
+                yield text
+
+    def leave(self) -> None:
+        """Nobody waits any more."""
+        self._left = True
+        self._ear.close()
+
+    def completion(self) -> Completion:
+        """What the finished job gave.
+
+        Raises:
+            ModelError: The runtime refused or failed.
+            UsageError: The model could not be loaded.
+        """
+        if isinstance(self.error, (ValueError, RuntimeError)):
+            raise RequestRefused(f"llama.cpp refuses the request: {self.error}") from self.error
+        if self.error is not None:
+            raise self.error
+        finish_reason, usage, log_probability = "stop", NO_USAGE, 0.0
+        for chunk in self._chunks:
+            if "choices" not in chunk:
+                raise _failure(chunk.get("error", chunk))
+            for choice in chunk["choices"]:
+                finish_reason = choice.get("finish_reason") or finish_reason
+                tokens = (choice.get("logprobs") or {}).get("content", ())
+                log_probability += sum(token["logprob"] for token in tokens if token["token"])
+            if "usage" in chunk:
+                usage = _usage(chunk["usage"])
+        return Completion("".join(map(_text, self._chunks)), finish_reason, usage, log_probability)
+
+
+def _text(chunk: Mapping[str, Any]) -> str:
+    choice: Mapping[str, Any] = next(iter(chunk.get("choices", ())), {})
+    return choice.get("text") or choice.get("delta", {}).get("content") or ""
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    return Usage(
+        input_tokens=usage["prompt_tokens"],
+        output_tokens=usage["completion_tokens"],
+        cached_tokens=usage.get("prompt_tokens_details", {}).get("cached_tokens", 0),
+    )
+
+
+def _failure(error: Mapping[str, Any]) -> ModelError:
+    message = f"llama.cpp refuses the request: {error.get('message', error)}"
+    kind = str(error.get("type", ""))
+    if kind != "exceed_context_size_error":
+        return RequestRefused(message, code=kind)
+    failure = ContextTooLong(message, code=kind)
+    failure.limit_tokens, failure.requested_tokens = error.get("n_ctx"), error.get("n_prompt_tokens")
+    return failure
+
+
+def _load(path: Path, threads: int, context_tokens: int) -> Any:
+    """A runtime with the model in it. Blocks for about 0.2 s (135M parameters)."""
+    import xllamacpp  # noqa: PLC0415 - 100 MB of C++, optional
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_ctx = context_tokens
+    params.n_parallel = 1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.n_threads_http = 1
+    params.cache_ram_mib = PROMPT_CACHE_MB
+    params.warmup = params.fit_params = False
+    params.sse_ping_interval = -1
+    params.verbosity = -1
+    params.api_keys = [secrets.token_hex()]
+    with tempfile.TemporaryDirectory(prefix="agentkit-") as folder:
+        name = f"{folder}/http.sock"
+        params.hostnames = [name if os.name == "posix" and len(name) < MAX_SOCKET_PATH else "127.0.0.1"]
+        try:
+            return xllamacpp.Server(params)
+        except RuntimeError as error:
+            raise UsageError(f"llama.cpp cannot load {str(path)!r}: is it a whole GGUF of a chat model?") from error
