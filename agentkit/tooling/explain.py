@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from agentkit.core.json_schema import branches, dereferenced
+from agentkit.core.json_schema import ANNOTATIONS, branches, dereferenced
 from agentkit.tooling.names import clipped, similar_name
 
 if TYPE_CHECKING:
@@ -83,12 +83,15 @@ _FORMATS = {
 }
 
 
+ANYTHING = "any value"
+
+
 def words(schema: Any, root: Mapping[str, Any]) -> str:
     """What a schema accepts, as a noun phrase; null goes without saying where there is more."""
     options = [dereferenced(option, root) for option in branches(schema, root)]
     options = [option for option in options if option["type"] != "null"] or options
     if not options or schema is True or schema == {}:
-        return "any value"
+        return ANYTHING
     choices = [choice for option in options for choice in _choices_of(option)]
     phrases = [
         _FORMATS.get(option.get("format", ""), _NOUNS[option["type"]]) for option in options if not _choices_of(option)
@@ -228,9 +231,10 @@ def _tagged(schemas: list[Mapping[str, Any]], label: Any) -> list[Mapping[str, A
 def _inside(schemas: list[Mapping[str, Any]], part: str | int) -> list[Any]:
     """The schemas of a member or an item."""
     if isinstance(part, int):
-        arrays = [schema for schema in schemas if schema.get("type") == "array"]
-        return [_item(schema, part) for schema in arrays]
+        return [_item(schema, part) for schema in schemas if schema.get("type", "array") == "array"]
     named = [schema["properties"][part] for schema in schemas if part in schema.get("properties", ())]
+    if not any(schema.keys() - ANNOTATIONS for schema in schemas):
+        return [{}]  # the schema says nothing of what is here
     return named or [
         schema["additionalProperties"]
         for schema in schemas
@@ -346,10 +350,10 @@ def _pydantic_line(fault: _Fault, root: Mapping[str, Any]) -> str:
     if kind in _LIMITS:
         return _line(path, f"{_LIMITS[kind].format_map(facts)}, got {shown(value)}")
     if _is_mismatch(kind):
-        if fault.schema is None or kind.startswith("decimal_"):
-            noun = _TYPE_NOUNS.get(kind.partition("_")[0], "another value")
-            return _line(path, f"expected {noun}, got {shown(value)}")
-        return _line(path, _expected(fault.schema, root, value))
+        expected = ANYTHING if fault.schema is None or kind.startswith("decimal_") else words(fault.schema, root)
+        if expected == ANYTHING:
+            expected = _TYPE_NOUNS.get(kind.partition("_")[0], "another value")
+        return _line(path, f"expected {expected}, got {shown(value)}")
     text = clipped(found["msg"].replace("Input should", "should"), _MAX_TEXT_CHARS)
     return _line(path, text)
 
@@ -384,8 +388,9 @@ _BOUNDS = {
 
 
 def _jsonschema_lines(error: jsonschema.ValidationError, root: Mapping[str, Any]) -> Iterable[str]:
-    path, keyword, value = tuple(error.absolute_path), str(error.validator), error.instance
+    path, keyword = tuple(error.absolute_path), str(error.validator)
     schema: Any = error.schema
+    value: Any = error.instance
     if keyword == "required":
         declared = schema.get("properties", {})
         absent = [name for name in schema["required"] if name not in value]

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection
 
-_DECORATED = re.compile(r"^(?:(?:functions?|tools?|default_api|api)[.:/])+|:\d+$|\(\s*\)$")
+_DECORATED = re.compile(r"^(?:(?:functions?|tools?|default_api|api)[.:/])+|:\d+$|\(\s*\)$", re.IGNORECASE)
 _AROUND = " \t\r\n\"'`*"
 _MAX_NAME_CHARS = 200
 _MAX_OFFERED = 30
