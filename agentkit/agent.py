@@ -14,6 +14,7 @@ from agentkit.core.limits import Limits
 from agentkit.core.result import Result
 from agentkit.core.settings import NO_SETTINGS, Settings
 from agentkit.errors import ToolFailed, UsageError
+from agentkit.history import Summaries
 from agentkit.models.model import Model
 from agentkit.models.providers import default_model, resolve_model
 from agentkit.runtime.approval import decide
@@ -75,6 +76,7 @@ class Agent(Generic[Deps, Out]):
         "_settings",
         "_specs",
         "_store",
+        "_summaries",
         "_summariser",
         "_views",
         "model",
@@ -131,6 +133,9 @@ class Agent(Generic[Deps, Out]):
         self._store = store
         self._approve = approve
         self._views = tuple(view)
+        self._summaries = next((one for one in self._views if isinstance(one, Summaries)), None)
+        if summariser is None and self._summaries is not None:
+            summariser = self._summaries.model
         self._summariser = resolve_model(summariser) if isinstance(summariser, str) else summariser
         self._on_tool_error = on_tool_error
 
@@ -262,6 +267,7 @@ class Agent(Generic[Deps, Out]):
         model = self.model
         deps = options.get("deps")
         kind = output_type(self._output if output is None else output, model)
+        limits = options.get("limits") or self._limits
         text = self._instructions if isinstance(self._instructions, str) else self._instructions(cast("Deps", deps))
         return Task(
             model=model,
@@ -270,7 +276,7 @@ class Agent(Generic[Deps, Out]):
             fixed=self._fixed,
             instructions="\n\n".join(part for part in (text, kind.instructions) if part),
             output=kind,
-            limits=options.get("limits") or self._limits,
+            limits=limits if self._summaries is None else self._summaries.over(limits),
             settings=self._settings | (options.get("settings") or NO_SETTINGS),
             deps=deps,
             views=self._views,
