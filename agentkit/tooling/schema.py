@@ -10,10 +10,11 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from agentkit.tooling.signature import REQUIRED, Signature
-from agentkit.tooling.validation import Validator
+from agentkit.tooling.signature import REQUIRED, Parameter, Signature
+from agentkit.tooling.validation import json_schema_of
 
 _SCALARS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
@@ -29,44 +30,46 @@ _SCALARS: dict[Any, dict[str, Any]] = {
 _LITERALS = {str: "string", int: "integer", bool: "boolean"}
 
 
-def schema_of(
-    signature: Signature, validator: Validator, documented: Mapping[str, str], *, name: str
-) -> dict[str, Any]:
+def schema_of(signature: Signature, documented: Mapping[str, str], *, name: str) -> dict[str, Any]:
     """JSON Schema of the arguments: an object without titles.
+
+    Args:
+        signature: Whose arguments.
+        documented: What the docstring says of the parameters.
+        name: The tool's name, for errors.
 
     Raises:
         UsageError: A type has no schema; the message names the parameter.
     """
-    schema = _from_table(signature)
-    if schema is None:
-        schema = validator.json_schema(name)
-    properties = schema["properties"]
+    table = {p.name: fragment for p in signature.parameters if (fragment := _from_table(p)) is not None}
+    rest = replace(signature, parameters=tuple(p for p in signature.parameters if p.name not in table))
+    asked = json_schema_of(rest, name=name) if any(rest) else {"properties": {}}
+    known = table | asked["properties"]
+    needed = {p.name for p in signature.parameters if p.name in table and p.default is REQUIRED}
+    needed.update(asked.get("required", ()))
+    properties: dict[str, Any] = {}
     for parameter in signature:
         text = parameter.description or documented.get(parameter.name)
-        described = properties.get(parameter.alias or parameter.name)
-        if text and described is not None:
-            described["description"] = text
-    return schema
+        said = {"description": text} if text else {}
+        if (wire := parameter.alias or parameter.name) in known:
+            properties[wire] = known[wire] | said
+        elif parameter is signature.var_keyword and said:
+            others = asked["additionalProperties"]
+            asked["additionalProperties"] = said if others is True else others | said
+    schema: dict[str, Any] = {"additionalProperties": False, **asked, "type": "object", "properties": properties}
+    schema.pop("required", None)
+    required = [name for name in properties if name in needed]
+    return schema | ({"required": required} if required else {})
 
 
-def _from_table(signature: Signature) -> dict[str, Any] | None:
-    if signature.var_positional is not None or signature.var_keyword is not None:
+def _from_table(parameter: Parameter) -> dict[str, Any] | None:
+    """The schema of a parameter of a common type with a plain default; None where pydantic must be asked."""
+    if not _is_json(parameter.default):
         return None
-    properties: dict[str, Any] = {}
-    required: list[str] = []
-    for parameter in signature.parameters:
-        fragment = simple(parameter.hint)
-        if fragment is None or not _is_json(parameter.default):
-            return None
-        if parameter.default is REQUIRED:
-            required.append(parameter.name)
-        else:
-            fragment["default"] = parameter.default
-        properties[parameter.name] = fragment
-    schema: dict[str, Any] = {"type": "object", "properties": properties}
-    if required:
-        schema["required"] = required
-    return schema | {"additionalProperties": False}
+    fragment = simple(parameter.hint)
+    if fragment is not None and parameter.default is not REQUIRED:
+        fragment["default"] = parameter.default
+    return fragment
 
 
 def simple(hint: Any) -> dict[str, Any] | None:
@@ -91,7 +94,7 @@ def simple(hint: Any) -> dict[str, Any] | None:
             return None
         return {"const": args[0], "type": kind} if len(args) == 1 else {"enum": list(args), "type": kind}
     if origin is typing.Union or origin is types.UnionType:
-        members = [simple(arg) for arg in args]
+        members = [simple(arg) for arg in sorted(args, key=lambda arg: arg is types.NoneType)]  # null comes last
         return None if None in members or {} in members else {"anyOf": members}
     return None
 

@@ -208,12 +208,11 @@ def _make(function: Any, name: str | None) -> Tool[..., Any]:
     plain = function.__func__ if isinstance(function, classmethod) else function
     signature = read_signature(plain, name=name, method=unbound)
     documented = read_docstring(doc_of(function), {parameter.name for parameter in signature})
-    validator = Validator(signature)
-    parameters = schema_of(signature, validator, documented.parameters, name=name)
+    parameters = schema_of(signature, documented.parameters, name=name)
     return Tool(
         spec=ToolSpec(name, documented.description or _model_doc(signature), parameters),
         function=function,
-        validator=validator,
+        validator=Validator(signature),
         in_thread=not is_async(function),
         owner=None if unbound else owner_of(function),
         unbound=unbound,

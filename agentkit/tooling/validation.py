@@ -68,34 +68,29 @@ class Validator:
             return explain_pydantic(error, parameters)
         return (str(error) if isinstance(error, ReservedName) else f"{type(error).__name__}: {error}",)
 
-    def json_schema(self, name: str) -> dict[str, Any]:
-        """The schema that pydantic makes of the signature.
-
-        Raises:
-            UsageError: A type has no schema; the message names the parameter of tool `name`.
-        """
-        try:
-            return clean(self._build().json_schema(schema_generator=_generator()))
-        except Exception as error:  # a type's own hooks may raise anything
-            raise self._blame(name, error) from error
-
     def _build(self) -> TypeAdapter[dict[str, Any]]:
-        if self._adapter is None:
-            self._adapter = _adapter(self.signature)
+        self._adapter = _adapter(self.signature)
         return self._adapter
 
-    def _blame(self, name: str, error: Exception) -> UsageError:
-        """The error, and the first parameter that makes it."""
-        for parameter in self.signature:
-            try:
-                _adapter(Signature(parameters=(parameter,))).json_schema(schema_generator=_generator())
-            except Exception as found:  # noqa: BLE001 - as above
-                what = str(found).partition("\n")[0]
-                return UsageError(
-                    f"tool {name!r}: no schema can be made of {parameter.name!r} ({parameter.hint!r}): {what}. "
-                    "Annotate it with a type that JSON can carry, or with ToolContext if the model shall not fill it"
-                )
-        return UsageError(f"tool {name!r}: no schema can be made: {error}")
+
+def json_schema_of(signature: Signature, *, name: str) -> dict[str, Any]:
+    """The schema that pydantic makes of a signature, without titles and needless references.
+
+    Raises:
+        UsageError: A type has no schema; the message names the parameter of tool `name`.
+    """
+    try:
+        return clean(_adapter(signature).json_schema(schema_generator=_generator()))
+    except Exception as error:  # a type's own hooks may raise anything
+        guilty = list(signature)
+        if len(guilty) > 1:
+            for parameter in guilty:
+                json_schema_of(Signature(parameters=(parameter,)), name=name)
+        what = str(error).partition("\n")[0]
+        raise UsageError(
+            f"tool {name!r}: no schema can be made of {guilty[0].name!r} ({guilty[0].hint!r}): {what}. "
+            "Annotate it with a type that JSON can carry, or with ToolContext if the model shall not fill it"
+        ) from error
 
 
 class _Arguments:
