@@ -339,7 +339,7 @@ class _Scanner:
     def _another_follows(self, stack: list[_Open], value: Any) -> bool:
         """After a member: move to the value of the next one; False when the innermost container ends here."""
         container = stack[-1]
-        inside_number = self.at == len(self.text) and type(value) in (int, float)
+        end = self.at
         self.skip(_BLANKS, "comments or blanks")
         follows = self.text[self.at : self.at + 1]
         if follows == ",":
@@ -354,10 +354,16 @@ class _Scanner:
             return False
         if not _END.match(self.text, self.at):
             raise self.error("malformed", f'expected "," or "{container.closer}"')
-        if len(stack) > 1 or inside_number or self.truncated:
-            raise self.error("truncated", "the text stops before its end")
+        if len(stack) > 1 or self.truncated or self._is_cut(value, end):
+            raise self._cut()
         self.note("missing bracket")
         return False
+
+    def _is_cut(self, value: Any, end: int) -> bool:
+        """Whether the text stops inside the number that ended at `end`, or inside a comment behind the value."""
+        behind = self.text[end : self.at].strip()
+        inside_number = end == len(self.text) and type(value) in (int, float)
+        return inside_number or (self.at == len(self.text) and behind != "" and not behind.endswith("*/"))
 
     def _key(self) -> str:
         """The key of a member; moves past the colon to the value."""

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+from agentkit.errors import UsageError
+
 Schema: TypeAlias = Any
 """A mapping of keywords, or True (anything) or False (nothing)."""
 
@@ -59,8 +61,14 @@ def clean(schema: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         schema: JSON Schema, as pydantic or a user wrote it. It is not changed.
+
+    Raises:
+        UsageError: It nests deeper than anyone could mean.
     """
-    return _Cleaner(schema).clean()
+    try:
+        return _Cleaner(schema).clean()
+    except RecursionError:
+        raise UsageError("the schema is nested too deeply: simplify it") from None
 
 
 def resolve(root: Mapping[str, Any], ref: Any) -> Schema | None:

@@ -115,6 +115,8 @@ REFUSED = {
     "cut in a fence": ('```json\n{"a": "x', "truncated"),
     "cut in single quotes": ("{'a': 'it", "truncated"),
     "cut in triple quotes": ("{'a': '''it's", "truncated"),
+    "cut in a comment": ('{"a": "x" /* and', "truncated"),
+    "a bracket in a comment": ('{"a": "x" // and so on }', "truncated"),
     "a stray quote": ('{"a": "C:\\dir\\"}', "truncated"),
     # two answers
     "two objects": ('{"a": 1}{"a": 2}', "ambiguous"),
