@@ -449,6 +449,7 @@ def test_a_long_conversation_is_summarised_before_the_next_request():
     long = Assistant(content="no", usage=Usage(input_tokens=100))
     entries = [ASK, long, OutputRefused(reason="no")]
     limits = Limits(summarise_at_tokens=100)
+    assert next_action(fold([ASK]), Limits(summarise_at_tokens=1), 0.0) == CallModel(step=1)
     assert next_action(fold(entries), limits, 0.0) == Summarise()
     assert next_action(fold([*entries, Summary(content="s", covers=1)]), limits, 0.0) == CallModel(step=2)
     assert next_action(fold(entries), Limits(summarise_at_tokens=101), 0.0) == CallModel(step=2)
