@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import statistics
 import sys
 
@@ -12,6 +13,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("agentkit.errors",),
     ("agentkit.core",),
     ("agentkit.tooling", "agentkit.models", "agentkit.stores"),  # workshops that do not know one another
+    ("agentkit.history",),
     ("agentkit.runtime",),
     ("agentkit.engines",),
     ("agentkit.agent",),
@@ -167,11 +169,13 @@ def more_than_one_sitting(modules: House) -> list[str]:
 
 
 def unannotated(modules: House) -> list[str]:
-    """Files with code that do not begin with `from __future__ import annotations`."""
+    """Files with annotations that do not begin with `from __future__ import annotations`."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.AnnAssign)
     return [
         name
         for name, module in modules.items()
-        if len(module.tree.body) > 1 and not any(one.target == "__future__" for one in module.imports)
+        if any(isinstance(node, kinds) for node in ast.walk(module.tree))
+        and not any(one.target == "__future__" for one in module.imports)
     ]
 
 
@@ -225,7 +229,8 @@ BAD = [
     (long_functions, {CORE: LONG.replace("def", "async def")}),
     (long_functions, {CORE: "\n".join(f"def f{i}():\n" + "    x = 1\n" * 40 for i in range(9))}),
     (more_than_one_sitting, dict.fromkeys(ONE_SITTING, "\n" * 201)),
-    (unannotated, {CORE: "import json\n\nX = 1"}),
+    (unannotated, {CORE: "import json\n\nX: int = 1"}),
+    (unannotated, {CORE: "class A:\n    def f(self): ..."}),
 ]
 
 GOOD = {
