@@ -46,6 +46,7 @@ REPAIRED = {
     "null before it": ('null{"a": 1}', {"a": 1}),
     "the same twice": ('{"a": 1, "b": 2}{"b": 2, "a": 1}', {"a": 1, "b": 2}),
     "the same three times": ('{"a": 1}\n{"a": 1},{"a": 1}', {"a": 1}),
+    "escaped quotes": (r"{\"a\": \"say \\\"hi\\\"\", \n \"b\": 2}", {"a": 'say "hi"', "b": 2}),
     # brackets and commas
     "trailing comma": ('{"a": [1, 2, ], }', {"a": [1, 2]}),
     "surplus brace": ('{"a": {"b": 1}}}', {"a": {"b": 1}}),
@@ -115,6 +116,8 @@ REFUSED = {
     "cut in a fence": ('```json\n{"a": "x', "truncated"),
     "cut in single quotes": ("{'a': 'it", "truncated"),
     "cut in triple quotes": ("{'a': '''it's", "truncated"),
+    "cut in escaped quotes": (r'{\"a\": \"x', "truncated"),
+    "quotes half escaped": (r'{\"a\": "x"}', "malformed"),
     "cut in a comment": ('{"a": "x" /* and', "truncated"),
     "a bracket in a comment": ('{"a": "x" // and so on }', "truncated"),
     "a stray quote": ('{"a": "C:\\dir\\"}', "truncated"),
@@ -184,6 +187,9 @@ def test_an_error_says_where():
     """The message names the place and shows what stands there."""
     with pytest.raises(JSONError, match=r'expected "," or "}" at character 8, near ""b": 2}"'):
         repair('{"a": 1 "b": 2}')
+    with pytest.raises(JSONError) as caught:
+        repair('{"a": 1\n x\ty\udc80}')
+    assert str(caught.value) == 'expected "," or "}" at character 9, near "x y }"'
 
 
 def test_an_object_in_a_string_is_decoded_once():
