@@ -195,7 +195,7 @@ class StreamReader:
         self._facts(chunk)
         deltas: list[Delta] = []
         for choice in _list(chunk.get("choices")):
-            if isinstance(choice, Mapping) and choice.get("index") in {None, 0}:
+            if isinstance(choice, Mapping) and choice.get("index") in (None, 0):
                 deltas += self._choice(choice, payload)
         return deltas
 

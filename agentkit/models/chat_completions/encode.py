@@ -62,7 +62,7 @@ class Encoder:
     """Encodes the requests to one model on one kind of server."""
 
     def __init__(self, model: str, profile: Profile) -> None:
-        self._head = b'{"model":' + json_bytes.dumps(model) + b',"messages":['
+        self._head = f'{{"model":{json.dumps(model)},"messages":['.encode()
         self.profile = profile
         self._legal_id = re.compile(profile.call_ids)
         self._tool_lists: dict[tuple[int, ...], tuple[Sequence[ToolSpec], Offered]] = {}

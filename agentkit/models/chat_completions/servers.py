@@ -172,7 +172,8 @@ def endpoint(base_url: str) -> str:
     except ValueError:
         legal = False
     if not legal:
-        raise UsageError(f"base_url must be an http(s) address such as http://127.0.0.1:8000/v1, got {shown(text)!r}")
+        seen = text.partition("?")[0][:80]
+        raise UsageError(f"base_url must be an http(s) address such as http://127.0.0.1:8000/v1, got {seen!r}")
     return urlunsplit((parts.scheme, parts.netloc, f"{_base_path(parts.path, text)}/chat/completions", parts.query, ""))
 
 
@@ -182,7 +183,7 @@ def _base_path(path: str, url: str) -> str:
     if server.name == "workers-ai" and (account := _ACCOUNT.match(path)):
         check_account_id(account[1].rpartition("/")[2])
         return f"{account[1]}/ai/v1"
-    known = urlsplit(server.url).path
+    known = urlsplit(server.url).path or "/v1"
     if server.name != "workers-ai" and known.startswith(path):  # `https://openrouter.ai/api` means its /api/v1
         return known
     return path or "/v1"
