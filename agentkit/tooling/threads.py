@@ -99,8 +99,8 @@ class _Job(Generic[T]):
             # It remembers the loop in a context variable; the thread has none, so that a tool may run one of its own.
             self.context.run(sniffio.current_async_library_cvar.set, None)
         self.schedule = loop_scheduler()
-        self.started = anyio.Event()
         self.ended = anyio.Event()
+        self.started: anyio.Event | None = None  # only a job that was queued has to be told
         self.error: BaseException | None = None
         self.holds_slot = False
         self.abandoned = False
@@ -115,10 +115,11 @@ class _Job(Generic[T]):
         finally:
             _here.job = None
 
-    def tell(self, event: anyio.Event) -> None:
+    def tell(self, event: anyio.Event | None) -> None:
         """Set an event of the loop from any thread; a loop that is closed has nobody waiting."""
-        with suppress(RuntimeError):
-            self.schedule(event.set)
+        if event is not None:
+            with suppress(RuntimeError):
+                self.schedule(event.set)
 
 
 class ThreadPool:
@@ -153,7 +154,7 @@ class ThreadPool:
         job = _Job(self, work)
         self._submit(job)
         try:
-            if not job.holds_slot:
+            if job.started is not None:
                 await job.started.wait()
             with anyio.move_on_after(timeout_s):
                 await job.ended.wait()
@@ -170,6 +171,7 @@ class ThreadPool:
         """The job's slot is free; the next one in the queue takes it."""
         with self._lock:
             self._release(job)
+            self._dispatch()
 
     def retake(self, job: _Job[Any]) -> None:
         """The job goes on. There may be more than `size` for a moment: waiting here could be for ever."""
@@ -185,6 +187,7 @@ class ThreadPool:
             if self._running < self.size:
                 self._start(job)
             else:
+                job.started = anyio.Event()
                 self._queued.append(job)
 
     def _start(self, job: _Job[Any]) -> None:
@@ -198,14 +201,19 @@ class ThreadPool:
         self._handed.put(job)
 
     def _release(self, job: _Job[Any]) -> None:
-        if not job.holds_slot:
-            return
-        job.holds_slot = False
-        self._running -= 1
+        if job.holds_slot:
+            job.holds_slot = False
+            self._running -= 1
+
+    def _dispatch(self) -> None:
+        """Start what is queued while there are slots."""
         while self._queued and self._running < self.size:
-            following = self._queued.popleft()
-            self._start(following)
-            following.tell(following.started)
+            try:
+                self._start(self._queued[0])
+            except RuntimeError:  # the system has no thread for us: the next one that ends tries again
+                return
+            job = self._queued.popleft()
+            job.tell(job.started)
 
     def _abandon(self, job: _Job[Any]) -> None:
         with self._lock:
@@ -215,6 +223,15 @@ class ThreadPool:
                 job.abandoned = True
                 self.abandoned += 1
                 self._release(job)
+        # Not now: whoever is queued may be cancelled in this very moment, together with this job.
+        try:
+            job.schedule(self._start_queued)
+        except RuntimeError:  # the loop is closed
+            self._start_queued()
+
+    def _start_queued(self) -> None:
+        with self._lock:
+            self._dispatch()
 
     def _serve(self) -> None:
         """The life of a thread: one job after another, until one of them was given up."""
@@ -223,13 +240,14 @@ class ThreadPool:
             job.run()
             with self._lock:
                 job.done = True
-                if job.abandoned:
-                    self.abandoned -= 1
-                    return
-                self._idle += 1
                 self._release(job)
+                self._idle += not job.abandoned
+                self.abandoned -= job.abandoned
+                self._dispatch()
+            if job.abandoned:
+                return
             job.tell(job.ended)
-            del job
+            del job  # an idle thread must not keep its last result alive
 
 
 class Reports:

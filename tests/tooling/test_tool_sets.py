@@ -96,9 +96,7 @@ def test_a_step_may_hide_or_change_a_tool():
     assert list(offered) == ["READ"]
     assert offered["READ"].spec.description == "Read!"
     assert tools["read"].spec.name == "read"
-    assert (
-        offer(collect([read]), ToolContext()) == collect([offer(collect([tool(read)]), ToolContext())["read"]]) or True
-    )
+    assert list(offer(collect([read]), ToolContext())) == ["read"]
 
 
 def test_calls_run_at_once_unless_something_speaks_against_it():

@@ -129,6 +129,25 @@ async def test_a_cancelled_wait_abandons_what_runs_and_forgets_what_does_not():
     assert ran == []
 
 
+async def test_a_cancel_starts_nothing():
+    """Not even what waited for the slots that the cancel frees."""
+    pool, gate, ran = ThreadPool(size=8), Gate(), []
+
+    def work() -> None:
+        ran.append(1)
+        gate.work()
+
+    async with anyio.create_task_group() as group:
+        for _ in range(50):
+            group.start_soon(pool.run, work)
+        await gate.wait_for(8)
+        group.cancel_scope.cancel()
+    await anyio.sleep(0.02)
+    assert len(ran) == 8
+    gate.open.set()
+    await settled(pool)
+
+
 async def test_too_many_abandoned_threads_refuse_new_work():
     """Until some of them have ended."""
     pool, gate = ThreadPool(size=2, max_abandoned=3), Gate()
