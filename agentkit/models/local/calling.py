@@ -9,22 +9,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from agentkit.core.messages import NO_USAGE, ToolSpec, Usage
 from agentkit.models import grammar
 from agentkit.models.local import prompts
 from agentkit.models.local.copying import Prefixed, plan
-from agentkit.models.local.engine import Completion, Engine
+from agentkit.models.local.engine import Completion, Engine, OnText
 from agentkit.models.local.words import Words, likeness
 
 LIKENESS_WEIGHT = 6.0
 """Nats for a request that is word for word an example; chosen on questions of no probe."""
 UNKNOWN_BONUS = 4.0
 """Nats for a tool without examples: its list begins with less, and so continues worse."""
+CUT_COST = 4.0
+"""Nats that a request must gain by being taken apart; chosen on questions of no probe."""
+MAX_PARTS = 4
 MAX_SCORED_CHARS = 300
 MAX_ARGUMENT_TOKENS = 400
+_CUT = re.compile(
+    r"(?<=[.?!])\s+(?:and\s+)?(?=\S)|,?\s+and\s+(?=(?:what|who|how|when|where|which|why)\b)", re.IGNORECASE
+)
+"""Where one request may end and the next begin."""
 
 
 class Desk:
@@ -40,31 +50,66 @@ class Desk:
         self.usage += done.usage
         return done
 
+    async def chat(self, messages: list[dict[str, str]], on_text: OnText, **body: Any) -> Completion:
+        """`Engine.chat`, counted."""
+        done = await self.engine.chat(messages, on_text, **body)
+        self.usage += done.usage
+        return done
+
     async def likelihood(self, prompt: str, text: str) -> float:
         """The log probability that `text` follows `prompt`."""
         fixed = f"{grammar.HEADER}start: {grammar.literal(text)}\n"
         return (await self.complete(prompt, grammar=fixed, logprobs=1, n_probs=1, max_tokens=512)).log_probability
 
 
-async def choose(desk: Desk, specs: Sequence[ToolSpec], request: str, *, required: bool = False) -> ToolSpec | None:
-    """The tool that the request is for; None if it is for none."""
-    if required and len(specs) == 1:
-        return specs[0]
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A request and the tool that it is for.
+
+    Attributes:
+        request: What is asked.
+        spec: The tool; None for small talk.
+        likelihood: How likely the request is after the requests of that tool, as a logarithm.
+    """
+
+    request: str
+    spec: ToolSpec | None
+    likelihood: float
+
+
+async def choose(desk: Desk, specs: Sequence[ToolSpec], request: str) -> list[tuple[ToolSpec, str]]:
+    """The tools to call, each with its part of the request; nothing for small talk.
+
+    A request is taken apart only where the parts, as requests of their own, are together likelier than the whole.
+    """
+    whole = await _choice(desk, specs, request, may_be_small_talk=True)
+    choices = [whole]
+    parts = _CUT.split(request.strip())
+    if 1 < len(parts) <= MAX_PARTS:
+        apart = [await _choice(desk, specs, part, may_be_small_talk=True) for part in parts]
+        if sum(part.likelihood - CUT_COST for part in apart) + CUT_COST > whole.likelihood:
+            choices = apart
+    return [(choice.spec, choice.request) for choice in choices if choice.spec is not None]
+
+
+async def choose_one(desk: Desk, specs: Sequence[ToolSpec], request: str) -> ToolSpec:
+    """The tool to call, where one must be called."""
+    choice = await _choice(desk, specs, request, may_be_small_talk=False)
+    return choice.spec or specs[0]
+
+
+async def _choice(desk: Desk, specs: Sequence[ToolSpec], request: str, *, may_be_small_talk: bool) -> Choice:
     words = Words.of(request)
     text = " " + prompts.one_line(request)[-MAX_SCORED_CHARS:]
-
-    async def score(prompt: str, examples: Iterable[str]) -> float:
-        alike = max((likeness(words, Words.of(example)) for example in examples), default=0.0)
-        return await desk.likelihood(prompt, text) + LIKENESS_WEIGHT * alike
-
-    best, best_score = None, float("-inf")
-    if not required:
-        best_score = await score(prompts.small_talk(), prompts.SMALL_TALK)
-    for spec in specs:
-        bonus = 0.0 if spec.examples else UNKNOWN_BONUS
-        its_score = bonus + await score(prompts.requests_for(spec), (asked for asked, _ in spec.examples))
-        if its_score > best_score:
-            best, best_score = spec, its_score
+    best, best_score = Choice(request, None, -math.inf), -math.inf
+    lists: list[ToolSpec | None] = [*specs, *([None] if may_be_small_talk else [])]
+    for spec in lists:
+        shown = prompts.SMALL_TALK if spec is None else [asked for asked, _ in spec.examples]
+        alike = max((likeness(words, Words.of(asked)) for asked in shown), default=0.0)
+        likelihood = await desk.likelihood(prompts.requests_for(spec), text)
+        score = likelihood + LIKENESS_WEIGHT * alike + (0.0 if shown else UNKNOWN_BONUS)
+        if score > best_score:
+            best, best_score = Choice(request, spec, likelihood), score
     return best
 
 

@@ -27,7 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 
@@ -37,6 +37,9 @@ from agentkit.errors import ContextTooLong, ModelError, RequestRefused, UsageErr
 CLOSE_TIMEOUT_S = 10.0
 PROMPT_CACHE_MB = 128
 MAX_SOCKET_PATH = 100
+
+OnText: TypeAlias = Callable[[str], Awaitable[None]]
+"""Takes a piece of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,12 @@ class Engine:
         """Goes on writing after `prompt`, greedily if `body` says nothing else."""
         return await self._run("handle_completions", {"prompt": prompt, "temperature": 0, **body})
 
-    async def chat(
-        self, messages: list[dict[str, str]], on_text: Callable[[str], Awaitable[None]] | None = None, **body: Any
-    ) -> Completion:
+    async def chat(self, messages: list[dict[str, str]], on_text: OnText | None = None, **body: Any) -> Completion:
         """Answers a chat by the template of the model file, handing each piece of text to `on_text`."""
         return await self._run("handle_chat_completions", {"messages": messages, **body}, on_text)
 
-    async def _run(
-        self, method: str, body: dict[str, Any], on_text: Callable[[str], Awaitable[None]] | None = None
-    ) -> Completion:
-        job = _Job(method, {**body, "stream": True, "stream_options": {"include_usage": True}})
+    async def _run(self, method: str, body: dict[str, Any], on_text: OnText | None = None) -> Completion:
+        job = _Job(method, _clean({**body, "stream": True, "stream_options": {"include_usage": True}}))
         self._hired().jobs.put(job)
         try:
             while await job.news():
@@ -206,6 +205,19 @@ class _Job:
             if "usage" in chunk:
                 usage = _usage(chunk["usage"])
         return Completion("".join(map(_text, self._chunks)), finish_reason, usage, log_probability)
+
+
+def _clean(value: Any) -> Any:
+    """The value without lone surrogates, which no JSON in UTF-8 can carry."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case list():
+            return [_clean(item) for item in value]
+        case dict():
+            return {name: _clean(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def _text(chunk: Mapping[str, Any]) -> str:

@@ -45,20 +45,15 @@ _ANSWERS = (
 )
 
 
-def requests_for(spec: ToolSpec) -> str:
-    """A list of requests for a tool, to be continued by another one."""
-    shown = [request for request, _ in spec.examples] or [spec.description]
-    return _requests(spec.name, spec.description, shown)
-
-
-def small_talk() -> str:
-    """A list of requests for no tool, to be continued by another one."""
-    return _requests("none", "Greetings, thanks and small talk.", SMALL_TALK)
-
-
-def _requests(name: str, description: str, shown: Iterable[str]) -> str:
-    lines = "".join(f"Request: {one_line(request)}\n" for request in shown)
-    return f"Requests for the tool {name} ({one_line(description)})\n{lines}Request:"
+def requests_for(spec: ToolSpec | None) -> str:
+    """A list of requests for a tool, or for none, to be continued by another one."""
+    if spec is None:
+        name, description, shown = "none", "Greetings, thanks and small talk.", list(SMALL_TALK)
+    else:
+        name, description = spec.name, one_line(spec.description)
+        shown = [one_line(request) for request, _ in spec.examples] or [description]
+    lines = "".join(f"Request: {request}\n" for request in shown)
+    return f"Requests for the tool {name} ({description})\n{lines}Request:"
 
 
 def call_of(spec: ToolSpec, examples: Iterable[tuple[str, Mapping[str, Any]]], request: str) -> str:
