@@ -21,7 +21,7 @@ from typing import Any
 
 from agentkit import errors
 from agentkit.core.codec import decode, encode
-from agentkit.core.events import Delta, Emit, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from agentkit.core.events import Delta, Emit, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import Assistant, JSONValue
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.assemble import new_call_id
@@ -42,6 +42,7 @@ _FACTS = (
     "requested_tokens",
 )
 _TEXTS: Mapping[str, type[TextEvent | ReasoningEvent]] = {"text": TextEvent, "reasoning": ReasoningEvent}
+_CALLS: Mapping[str, type[ToolCallEvent | ToolCallReady]] = {cls.kind: cls for cls in (ToolCallEvent, ToolCallReady)}
 
 
 class Recorder:
@@ -199,7 +200,7 @@ def _deltas_to_json(deltas: Iterable[Delta], ids: Sequence[str]) -> dict[str, JS
                 out.append([delta.kind, text])
             case RetryEvent(reason=reason):
                 out.append([delta.kind, reason])
-            case ToolCallEvent(call=call) if call.id in ids:
+            case ToolCallEvent(call=call) | ToolCallReady(call=call) if call.id in ids:
                 out.append([delta.kind, ids.index(call.id)])
     return {"deltas": out} if out else {}
 
@@ -211,7 +212,7 @@ def _deltas_of(recorded: Sequence[Sequence[Any]], answer: Assistant | None) -> I
         elif kind == RetryEvent.kind:
             yield RetryEvent(what)
         elif answer is not None:
-            yield ToolCallEvent(answer.tool_calls[what])
+            yield _CALLS[kind](answer.tool_calls[what])
 
 
 def _hides_a_secret(deltas: Sequence[Sequence[Any]], secrets: tuple[str, ...]) -> bool:
