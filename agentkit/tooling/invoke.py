@@ -81,6 +81,8 @@ class Invocable(Protocol):
     def idempotent(self) -> bool: ...  # noqa: D102
     @property
     def max_output_chars(self) -> int | None: ...  # noqa: D102
+    @property
+    def spill(self) -> Callable[[str], str] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,15 +276,23 @@ def _last(generator: Generator[Any, Any, Any], report: Report) -> Any:
 
 def _answer(tool: Invocable, value: Any) -> Called:
     if not isinstance(value, ToolOutput):
-        return Called(cut(to_text(value), tool.max_output_chars), value)
+        return Called(_shortened(tool, to_text(value)), value)
     return Called(
-        cut(to_text(value.content), tool.max_output_chars),
+        _shortened(tool, to_text(value.content)),
         value.content,
         outcome="error" if value.is_error else "ok",
         details=to_json(value.details),
         usage=value.usage,
         cost_usd=value.cost_usd,
     )
+
+
+def _shortened(tool: Invocable, text: str) -> str:
+    limit, hint = tool.max_output_chars, ""
+    if limit is not None and len(text) > limit and tool.spill is not None:
+        with suppress(Exception):  # a full disk is no reason to lose the result
+            hint = f"; {tool.spill(text)}"
+    return cut(text, limit, hint=hint)
 
 
 def told(error: BaseException) -> Called:

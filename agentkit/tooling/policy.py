@@ -16,6 +16,9 @@ Example: TypeAlias = tuple[str, Mapping[str, Any]]
 Prepare: TypeAlias = Callable[[ToolContext[Any], ToolSpec], ToolSpec | None]
 """The spec for one step: as it is, changed, or None to hide the tool."""
 
+Spill: TypeAlias = Callable[[str], str]
+"""Keeps a text that is too long for a model and returns the words that tell where it is."""
+
 
 class Policy(TypedDict, total=False):
     """What `Tool.from_schema` takes beside the schema; see `Tool` and `ToolSpec` for what each means."""
@@ -28,6 +31,7 @@ class Policy(TypedDict, total=False):
     requires_approval: bool | Callable[[dict[str, Any]], bool]
     sequential: bool
     max_output_chars: int | None
+    spill: Spill | None
     max_calls: int | None
     prepare: Prepare | None
 
@@ -56,6 +60,7 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "requires_approval": (lambda value: isinstance(value, bool) or callable(value), "True, False or a function"),
     "max_output_chars": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
     "max_calls": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
+    "spill": (lambda value: value is None or callable(value), "a function, such as SpillFolder(path).keep, or None"),
     "prepare": (lambda value: value is None or callable(value), "a function, or None"),
     "idempotent": (lambda value: isinstance(value, bool), "True or False"),
     "sequential": (lambda value: isinstance(value, bool), "True or False"),

@@ -21,7 +21,7 @@ from agentkit.tooling.callables import doc_of, is_async, is_method, name_of, own
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.docstrings import read_docstring
 from agentkit.tooling.invoke import Called, Prepared, Validates, call_json
-from agentkit.tooling.policy import Policy, Prepare, ToolOptions, check_examples, check_name, check_policy
+from agentkit.tooling.policy import Policy, Prepare, Spill, ToolOptions, check_examples, check_name, check_policy
 from agentkit.tooling.raw_schema import SchemaValidator
 from agentkit.tooling.schema import schema_of
 from agentkit.tooling.signature import Signature, read_signature
@@ -51,6 +51,7 @@ class Tool(Generic[P, R]):
         requires_approval: Whether a human is asked first; may depend on the arguments (by name, defaults included).
         sequential: Runs alone: after what was called before it, before what was called after it.
         max_output_chars: Longer results are cut in the middle; None for no limit.
+        spill: Keeps the whole of a result that is cut, and tells the model where.
         max_calls: How many calls one turn may make; None for no limit.
         prepare: Hides (None) or changes the spec for one step.
         in_thread: The function is synchronous and runs in a thread.
@@ -67,6 +68,7 @@ class Tool(Generic[P, R]):
     requires_approval: bool | Callable[[dict[str, Any]], bool] = False
     sequential: bool = False
     max_output_chars: int | None = MAX_OUTPUT_CHARS
+    spill: Spill | None = None
     max_calls: int | None = None
     prepare: Prepare | None = None
     in_thread: bool = field(default=True, repr=False)

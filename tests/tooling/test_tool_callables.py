@@ -1,5 +1,7 @@
 """Whatever can be called can be a tool: functions, methods, objects, partials, wrappers, generators."""
 
+# ruff: noqa: D417, FURB171, UP045 - the forms under test
+
 from __future__ import annotations
 
 import dataclasses
@@ -65,7 +67,7 @@ class Counter:
         return f"{cls.__name__}{x}"
 
     @tool
-    def odd(this, x: int) -> int:  # noqa: N805 - a receiver by another name
+    def odd(this, x: int) -> int:
         return this.count + x
 
     def plain(self, x: int) -> int:
@@ -323,7 +325,7 @@ def plain(ctx: ToolContext[int], x: int) -> str:
     return f"{ctx.deps} {x}"
 
 
-def optional(x: int, ctx: Optional[ToolContext] = None) -> str:  # noqa: UP045 - the old form
+def optional(x: int, ctx: Optional[ToolContext] = None) -> str:
     return f"{ctx.deps} {x}"
 
 

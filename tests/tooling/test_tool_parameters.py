@@ -1,5 +1,7 @@
 """Every kind of parameter and annotation: what the model is shown, and what arrives in the function."""
 
+# ruff: noqa: B008, D417, F821, UP045 - the forms under test
+
 from __future__ import annotations
 
 import collections
@@ -13,7 +15,7 @@ import types
 import typing
 import uuid
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeVar
 
 import anyio
 import jsonschema
@@ -50,7 +52,7 @@ class Point(NamedTuple):
     y: int = 3
 
 
-Pair = collections.namedtuple("Pair", "left right")  # noqa: PYI024
+Pair = collections.namedtuple("Pair", "left right")
 
 
 class Movie(typing.TypedDict):
@@ -408,7 +410,7 @@ def test_no_annotations_accept_any_json_value():
 def test_parameters_may_have_any_name(name):
     """Also those that pydantic or JSON Schema use themselves."""
     space: dict[str, Any] = {"Got": Got}
-    exec(f"def take({name}: int, other: list[int] = []): return Got({name})", space)  # noqa: S102
+    exec(f"def take({name}: int, other: list[int] = []): return Got({name})", space)
     made = tool(space["take"])
     assert name in made.spec.parameters["properties"]
     assert call(made, {name: "3"}) == 3
@@ -676,7 +678,7 @@ def test_a_type_without_a_schema_is_refused_where_it_is_decorated(hint):
 def test_an_unresolvable_return_annotation_does_not_matter():
     """Only parameters are evaluated."""
 
-    def take(a: int) -> Missing:  # noqa: F821
+    def take(a: int) -> Missing:
         return Got(a)
 
     assert received(take, {"a": 1}) == 1
@@ -713,5 +715,5 @@ def test_classes_that_a_closure_holds_are_found():
 def test_type_parameters_of_a_function_are_found():
     """`def take[T: int](a: T)` and `type Alias = ...`."""
     space: dict[str, Any] = {"Got": Got}
-    exec("type Ids = list[int]\ndef take[T: int](a: T, b: Ids): return Got((a, b))", space)  # noqa: S102
+    exec("type Ids = list[int]\ndef take[T: int](a: T, b: Ids): return Got((a, b))", space)
     assert received(space["take"], {"a": "1", "b": ["2"]}) == (1, [2])

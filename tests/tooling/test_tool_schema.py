@@ -1,5 +1,7 @@
 """The schema that the model is shown: clean, complete, and the same whichever way it was made."""
 
+# ruff: noqa: D417, UP007, UP045 - the forms under test
+
 from __future__ import annotations
 
 import json

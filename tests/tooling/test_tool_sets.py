@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 
 import pytest
@@ -143,7 +144,7 @@ def test_every_call_that_runs_is_in_exactly_one_lane(tools):
         for lane in wave:
             assert list(lane) == sorted(lane)
             assert len(wave) == len(lane) == 1 or not any(tools[index].sequential for index in lane)
-    for earlier, later in zip(waves, waves[1:], strict=False):
+    for earlier, later in itertools.pairwise(waves):
         assert max(i for lane in earlier for i in lane) < min(i for lane in later for i in lane)
 
 
