@@ -165,6 +165,10 @@ ILLEGAL = {
     "a plan whose waves run the output": (ONE_CALL, Planned(calls=plan("a", **OUT).calls, waves=(((0,),),))),
     "a refusal without an outcome": (ONE_CALL, plan("a", refusal="no")),
     "an outcome without a refusal": (ONE_CALL, plan("a", outcome="limit")),
+    "one refusal without an outcome": (
+        TWO_CALLS,
+        Planned(calls=(*plan("a").calls, *plan("b", refusal="no").calls), waves=(((0,),),)),
+    ),
     "a start before the plan": (ONE_CALL, started("a")),
     "a start of an unknown call": (PLANNED, started("x")),
     "a start before all are decided": ([*WAITING, Decision(call_id="a", verdict="allow")], started("a")),
