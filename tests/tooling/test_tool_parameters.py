@@ -711,9 +711,15 @@ def test_classes_that_a_closure_holds_are_found():
     assert received(make(), {"a": {"x": 1}}) is True
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="PEP 695 needs Python 3.12")
 def test_type_parameters_of_a_function_are_found():
-    """`def take[T: int](a: T)` and `type Alias = ...`."""
-    space: dict[str, Any] = {"Got": Got}
-    exec("type Ids = list[int]\ndef take[T: int](a: T, b: Ids): return Got((a, b))", space)
-    assert received(space["take"], {"a": "1", "b": ["2"]}) == (1, [2])
+    """`def take[T: int](a: T)` (PEP 695): they are names that only the function itself knows."""
+
+    def take(a: Own, b: list[Own]):
+        return Got((a, b))
+
+    take.__type_params__ = (TypeVar("Own", bound=int),)
+    assert received(take, {"a": "1", "b": ["2"]}) == (1, [2])
+    if sys.version_info >= (3, 12):
+        space: dict[str, Any] = {"Got": Got}
+        exec("type Ids = list[int]\ndef take[T: int](a: T, b: Ids): return Got((a, b))", space)
+        assert received(space["take"], {"a": "1", "b": ["2"]}) == (1, [2])
