@@ -25,7 +25,7 @@ from agentkit.errors import (
 )
 from agentkit.models.model import OutputSchema, Request
 from agentkit.models.scripted import Scripted, call
-from agentkit.models.wrap import Cached, Fallback, Retrying
+from agentkit.models.wrap import Cached, Fallback, Recorded, Retrying
 from agentkit.models.wrap import RateLimited as Limited
 from agentkit.models.wrap.cached import Folder, identity
 
@@ -147,6 +147,24 @@ def test_a_fallback_promises_only_what_all_of_its_models_keep():
     assert not Fallback([Native(), Scripted([])]).native_output
     assert Limited(Retrying(Cached(Native()))).native_output
     assert not Retrying(Scripted([])).native_output
+
+
+async def test_closing_a_wrapper_closes_what_it_wraps(tmp_path):
+    """Connections are the wrapped model's; one that has none is left alone."""
+
+    class Open(Scripted):
+        closed = 0
+
+        async def aclose(self):
+            self.closed += 1
+
+    model = Open(["x"])
+    recorded = Recorded(model, tmp_path / "file")
+    await recorded.call(ASK)
+    for wrapper in (Retrying(model), Limited(Cached(model)), Fallback([model, Scripted([]), model]), recorded):
+        await wrapper.aclose()
+    assert model.closed == 5
+    await Recorded(None, tmp_path / "file").aclose()
 
 
 async def test_a_cancel_is_no_failure():

@@ -8,7 +8,7 @@ from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.model import Model, Request
-from agentkit.models.wrap.wrapper import Heard, as_model, has_native_output
+from agentkit.models.wrap.wrapper import Heard, as_model, close, has_native_output
 
 
 class Fallback:
@@ -64,6 +64,11 @@ class Fallback:
                 if heard is not None:
                     await heard.take_back(error)
             model = another
+
+    async def aclose(self) -> None:
+        """Close the connections of all the models in this event loop."""
+        for model in self.models:
+            await close(model)
 
     def __repr__(self) -> str:
         return f"Fallback({list(self.models)!r})"

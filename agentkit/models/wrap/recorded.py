@@ -60,6 +60,11 @@ class Recorded:
         """
         return await self._opened().call(request, emit)
 
+    async def aclose(self) -> None:
+        """Close the connections of the model in this event loop, if it was asked."""
+        if isinstance(self._tape, Recorder):
+            await self._tape.aclose()
+
     def _opened(self) -> Recorder | Player:
         with self._lock:
             if self._tape is None:

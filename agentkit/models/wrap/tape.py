@@ -28,7 +28,7 @@ from agentkit.models.assemble import new_call_id
 from agentkit.models.model import Model, Request
 from agentkit.models.wrap.canonical import Numbers, canonical, difference, to_text
 from agentkit.models.wrap.scrub import secrets_of, without_secrets
-from agentkit.models.wrap.wrapper import has_native_output, play
+from agentkit.models.wrap.wrapper import close, has_native_output, play
 
 VERSION = 1
 _FACTS = (
@@ -77,6 +77,10 @@ class Recorder:
         ids = [call.id for call in answer.tool_calls]
         self._write({"request": asked, "answer": _to_json(answer, numbers), **_deltas_to_json(deltas, ids)})
         return answer
+
+    async def aclose(self) -> None:
+        """Close the connections of the model."""
+        await close(self._model)
 
     def _write(self, line: Mapping[str, JSONValue]) -> None:
         secrets = secrets_of(os.environ)

@@ -27,6 +27,10 @@ class Wrapper:
         """Whether the wrapped model is known to enforce a JSON schema."""
         return has_native_output(self.inner)
 
+    async def aclose(self) -> None:
+        """Close the connections of the wrapped model in this event loop."""
+        await close(self.inner)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.inner!r})"
 
@@ -71,6 +75,12 @@ def as_model(model: Model | str) -> Model:
     if not callable(getattr(model, "call", None)):
         raise UsageError(f"{model!r} is no model: give an object with `async def call(...)`, or 'provider:model'")
     return model
+
+
+async def close(model: Any) -> None:
+    """Close what the model has open, if it has anything."""
+    if hasattr(model, "aclose"):
+        await model.aclose()
 
 
 def has_native_output(model: Any) -> bool:
