@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agentkit.models.chat_completions.model import ChatCompletions
+from agentkit.models.local import Local
 from agentkit.models.model import Model, OutputSchema, Request
 from agentkit.models.scripted import Scripted, call
 
-__all__ = ["ChatCompletions", "Model", "OutputSchema", "Request", "Scripted", "call"]
+__all__ = ["ChatCompletions", "Local", "Model", "OutputSchema", "Request", "Scripted", "call"]
