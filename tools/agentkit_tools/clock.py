@@ -12,14 +12,13 @@ from agentkit_tools._zones import find_zone
     timeout_s=10,
     idempotent=True,
     examples=[
-        ("What time is it in Berlin?", {"timezone": "Europe/Berlin"}),
-        ("Time in Australia/Sydney?", {"timezone": "Australia/Sydney"}),
-        ("What day is it today in Chicago?", {"timezone": "America/Chicago"}),
-        ("What is the current time in Cairo?", {"timezone": "Africa/Cairo"}),
+        ("What time is it in Lisbon?", {"timezone": "Europe/Lisbon"}),
+        ("Time in Australia/Perth?", {"timezone": "Australia/Perth"}),
+        ("What's the time in Seoul?", {"timezone": "Asia/Seoul"}),
     ],
 )
 def clock(timezone: str = "UTC") -> str:
-    """Get the current date, time and weekday in a time zone.
+    """Get the current date and time in a time zone.
 
     Args:
         timezone: An IANA name such as Europe/Paris, a large city, an offset such as UTC+2, or "local".

@@ -10,14 +10,13 @@ from agentkit_tools._conversion import convert
     timeout_s=10,
     idempotent=True,
     examples=[
-        ("Convert 12 ounces to grams.", {"value": 12, "from_unit": "ounces", "to_unit": "grams"}),
-        ("How many feet are in 6 yards?", {"value": 6, "from_unit": "yards", "to_unit": "feet"}),
-        ("What is 20 degrees Celsius in Fahrenheit?", {"value": 20, "from_unit": "Celsius", "to_unit": "Fahrenheit"}),
-        ("How many pounds is 8 kg?", {"value": 8, "from_unit": "kg", "to_unit": "pounds"}),
+        ("Convert 9 gallons to liters.", {"value": 9, "from_unit": "gallons", "to_unit": "liters"}),
+        ("How many seconds are in 7 minutes?", {"value": 7, "from_unit": "minutes", "to_unit": "seconds"}),
+        ("What is 20 yards in feet?", {"value": 20, "from_unit": "yards", "to_unit": "feet"}),
     ],
 )
 def units(value: float, from_unit: str, to_unit: str) -> str:
-    """Convert a value from one unit into another.
+    """Convert a value from one unit to another unit.
 
     Knows units of length, mass, temperature, volume, area, speed, time, data, energy, pressure, power and angle.
 
