@@ -1,7 +1,7 @@
 """The byte seam: one method sends a request and gives back status, headers and chunks. Everything HTTP is behind it.
 
 * `Transport.send` is all that a wire needs. What is behind it: `StockTransport` (httpx2, every event loop, proxies from
-  the environment) or `ClientTransport` (the caller's own async client of httpx2 or httpx).
+  the environment), `ClientTransport` (the caller's own async client of httpx2 or httpx), or that of `http_fast.py`.
 * Nothing is made before the first request: no client, no TLS context, no import of an HTTP library.
 * One pool of connections per event loop (`PerLoop`), closed by the loop itself when it ends: no client outlives its
   loop, and a model can be used from any number of loops, one after another or at once.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import html
 import re
+import ssl
 import sys
 import urllib.request
 import weakref
@@ -136,7 +137,7 @@ class StockTransport:
 
         limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
         self._library = httpx2
-        self._url = httpx2.URL("")
+        self._text, self._url = "", httpx2.URL("")
         self._sender: httpx2.AsyncClient | httpx2.AsyncHTTPTransport
         if urllib.request.getproxies():  # only a client knows which proxy is whose
             self._sender = client = httpx2.AsyncClient(limits=limits)
@@ -148,14 +149,14 @@ class StockTransport:
     @asynccontextmanager
     async def send(self, post: Post) -> AsyncIterator[Reply]:
         """See `Transport`."""
-        with _explained(self._library, post):
-            if self._url != post.url:
-                self._url = self._library.URL(post.url)
-            extensions = {"timeout": _timeouts(post)}
-            headers = {"host": self._url.netloc.decode("ascii"), **post.headers}
-            request = self._library.Request(
-                "POST", self._url, headers=headers, content=post.body, extensions=extensions
-            )
+        library = self._library
+        with _explained(library, post):
+            if self._text != post.url:
+                self._text, self._url = post.url, library.URL(post.url)
+            headers = [(b"host", self._url.netloc), (b"content-length", b"%d" % len(post.body))]
+            headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in post.headers.items()]
+            stream, extensions = library.ByteStream(post.body), {"timeout": _timeouts(post)}
+            request = library.Request("POST", self._url, headers=headers, stream=stream, extensions=extensions)
             response = await self._open(request)
         async with _replied(response, self._library, post) as reply:
             yield reply
@@ -210,27 +211,37 @@ class PerLoop:
 
     def send(self, post: Post) -> AbstractAsyncContextManager[Reply]:
         """See `Transport`."""
-        loop = anyio.lowlevel.current_token().native_token
+        loop = current_loop()
         kept = self._kept.get(loop)
         if kept is None:
             transport = self._make()
             keeper = _keep(transport, loop, weakref.ref(self))
             with suppress(StopIteration):  # it yields without waiting: one step is enough, and no other task runs
                 keeper.__anext__().__await__().send(None)
-            if type(loop).__module__.partition(".")[0] == "trio":
+            if is_trio(loop):
                 _HELD.set([*_HELD.get([]), keeper])
             kept = self._kept[loop] = transport, keeper
         return kept[0].send(post)
 
     async def aclose(self) -> None:
         """Close the transport of the running loop; those of other loops close when their loops end."""
-        kept = self._kept.get(anyio.lowlevel.current_token().native_token)
+        kept = self._kept.get(current_loop())
         if kept is not None:
             await kept[1].aclose()
 
     def forget(self, loop: object) -> None:
         """The loop has ended, or its transport was closed."""
         self._kept.pop(loop, None)
+
+
+def current_loop() -> object:
+    """The event loop that runs, whatever its kind."""
+    return anyio.lowlevel.current_token().native_token
+
+
+def is_trio(loop: object) -> bool:
+    """Whether the loop is trio's."""
+    return type(loop).__module__.partition(".")[0] == "trio"
 
 
 _HELD: anyio.lowlevel.RunVar[list[AsyncGenerator[None]]] = anyio.lowlevel.RunVar("agentkit.models.http")
@@ -302,12 +313,19 @@ def _transport_error(library: ModuleType, error: Exception, post: Post) -> Model
             return Unavailable(f"no connection to {where} within {post.timeouts.connect_s} s")
         case library.TimeoutException():
             return Unavailable(f"{where} said nothing for {post.timeouts.idle_s} s")
-        case library.ConnectError() if "CERTIFICATE_VERIFY_FAILED" in said:
-            return Unavailable(f"the certificate of {where} is not trusted: {said}", retryable=False)
+        case library.ConnectError() if (distrust := _distrust(error)) is not None:
+            return Unavailable(f"the certificate of {where} is not trusted: {distrust}", retryable=False)
         case library.ConnectError() | library.ProxyError():
             return Unavailable(f"cannot connect to {where}: {said}")
         case _:
             return Unavailable(f"the connection to {where} broke off: {said}")
+
+
+def _distrust(error: BaseException | None) -> BaseException | None:
+    """The refused certificate among the causes of an error."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def origin(url: str) -> str:

@@ -30,12 +30,13 @@ class EventReader:
         max_event_bytes: The longest event that is waited for.
     """
 
-    __slots__ = ("_data", "_max", "_name", "_pending", "_pending_bytes")
+    __slots__ = ("_data", "_data_bytes", "_max", "_name", "_pending", "_pending_bytes")
 
     def __init__(self, *, max_event_bytes: int = 64_000_000) -> None:
         self._pending: list[bytes] = []  # pieces of a line that has no end yet
         self._pending_bytes = 0
         self._data: list[bytes] = []  # data lines of the event that has no end yet
+        self._data_bytes = 0
         self._name = b""
         self._max = max_event_bytes
 
@@ -45,40 +46,47 @@ class EventReader:
         Raises:
             MalformedResponse: An event is longer than `max_event_bytes`.
         """
-        self._pending.append(data)
-        self._pending_bytes += len(data)
-        if self._pending_bytes > self._max:
-            raise MalformedResponse(f"an event of the stream is longer than {self._max} bytes", retryable=False)
-        if b"\n" not in data and b"\r" not in data:
-            return []
-        text = b"".join(self._pending)
+        if self._pending:
+            if b"\n" not in data and b"\r" not in data:
+                self._hold(data)
+                return []
+            data = b"".join([*self._pending, data])
+            self._pending.clear()
+            self._pending_bytes = 0
         held = b""
-        if b"\r" in text:
-            if text.endswith(b"\r"):  # it may be the first half of CRLF
-                text, held = text[:-1], b"\r"
-            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = text.split(b"\n")
-        rest = lines.pop() + held
-        self._pending = [rest] if rest else []
-        self._pending_bytes = len(rest) + sum(map(len, self._data))
+        if b"\r" in data:
+            if data.endswith(b"\r"):  # it may be the first half of CRLF
+                data, held = data[:-1], b"\r"
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = data.split(b"\n")
+        if rest := lines.pop() + held:
+            self._hold(rest)
         return self._events(lines)
 
     def close(self) -> list[bytes]:
         """The payloads that stand complete at the end of the stream."""
-        rest = b"".join(self._pending).removesuffix(b"\r").replace(b"\r", b"\n")
-        self._pending = []
+        rest = b"".join(self._pending).replace(b"\r", b"\n")
+        self._pending.clear()
         return self._events([*rest.split(b"\n"), b""])
+
+    def _hold(self, piece: bytes) -> None:
+        self._pending.append(piece)
+        self._pending_bytes += len(piece)
+        self._check()
+
+    def _check(self) -> None:
+        if self._pending_bytes + self._data_bytes > self._max:
+            raise MalformedResponse(f"an event of the stream is longer than {self._max} bytes", retryable=False)
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
         events: list[bytes] = []
-        data = self._data
         for line in lines:
-            if not line:
-                if data:
+            if line[:6] == b"data: ":
+                self._add(line[6:], events)
+            elif not line:
+                if self._data:
                     events.append(self._take())
                 self._name = b""
-            elif line[:6] == b"data: ":
-                self._add(line[6:], events)
             elif line[:5] == b"data:":
                 self._add(line[5:], events)
             else:
@@ -87,9 +95,12 @@ class EventReader:
 
     def _add(self, value: bytes, events: list[bytes]) -> None:
         data = self._data
-        if data and len(data) == 1 and _is_whole(data[0]):
+        if len(data) == 1 and _is_whole(data[0]):
             events.append(self._take())
         data.append(value)
+        if len(data) > 1:
+            self._data_bytes = sum(map(len, data)) if len(data) == 2 else self._data_bytes + len(value)
+            self._check()
 
     def _other(self, line: bytes, events: list[bytes]) -> None:
         if line.startswith(_BOM):
@@ -100,8 +111,10 @@ class EventReader:
             self._add(line, events)
 
     def _take(self) -> bytes:
-        payload = b"\n".join(self._data)
-        self._data.clear()
+        data = self._data
+        payload = data.pop() if len(data) == 1 else b"\n".join(data)
+        data.clear()
+        self._data_bytes = 0
         return ErrorEvent(payload) if self._name == b"error" else payload
 
 

@@ -261,3 +261,14 @@ def test_making_a_model_imports_no_http_library():
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "header", [("X-Mine", "a\nb"), ("X-Mine", "a\r\nX-Evil: 1"), ("X-Mine", "ü"), ("X Mine", "a"), ("", "a")]
+)
+def test_a_header_that_is_not_legal_is_refused(header):
+    """Where it is given; its value, which may be a key, is not shown."""
+    name, value = header
+    with pytest.raises(UsageError, match="is not legal") as caught:
+        ChatCompletions("m", base_url="http://x", headers={name: value})
+    assert "Evil" not in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -72,14 +73,15 @@ class RawServer:
         closed: Set when the client has closed a connection.
     """
 
-    def __init__(self, *replies: Iterable[Part]) -> None:
+    def __init__(self, *replies: Iterable[Part], tls: ssl.SSLContext | None = None) -> None:
         self.replies = [list(parts) for parts in replies]
         self.requests: list[Received] = []
         self.connections = 0
         self.closed = threading.Event()
         self._lock = threading.Lock()
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        self._tls = tls
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}/v1"
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -100,6 +102,9 @@ class RawServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError, ValueError):
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+                self._open.append(connection)
             stream = connection.makefile("rb")
             while (received := _read(stream)) is not None:
                 with self._lock:
@@ -126,9 +131,9 @@ def _read(stream: Any) -> Received | None:
 
 
 @contextmanager
-def raw_server(*replies: Iterable[Part]):
+def raw_server(*replies: Iterable[Part], tls: ssl.SSLContext | None = None):
     """A server that is up inside the block."""
-    server = RawServer(*replies)
+    server = RawServer(*replies, tls=tls)
     try:
         yield server
     finally:

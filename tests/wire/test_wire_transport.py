@@ -6,6 +6,9 @@ import asyncio  # noqa: TID251 - a loop that is closed by hand
 import gc
 import gzip
 import os
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 
@@ -17,14 +20,23 @@ from wire.fakes import NOW, delta, message, request, sse
 from wire.raw_server import chunked, close, raw_server, reply, reset, until_close
 
 from agentkit.core.events import RetryEvent
+from agentkit.core.messages import User
 from agentkit.core.settings import Settings
-from agentkit.errors import MalformedResponse, Unavailable, UsageError
+from agentkit.errors import MalformedResponse, RequestRefused, Unavailable, UsageError
 from agentkit.models.chat_completions.model import ChatCompletions
+from agentkit.models.http import StockTransport
 
 pytestmark = pytest.mark.anyio
 
 HELLO = message("Hello.")
 STREAM = sse(delta(content="Hel"), delta(content="lo."), delta("stop"))
+
+
+@pytest.fixture(autouse=True, params=["httpx2", "best"])
+def transports(request, monkeypatch):
+    """Everything over httpx2, and over the fastest transport that is installed."""
+    if request.param == "httpx2":
+        monkeypatch.setattr("agentkit.models.chat_completions.model.best_transport", StockTransport)
 
 
 def model_of(server, **options):
@@ -355,3 +367,67 @@ async def test_an_answer_without_end_is_cut(monkeypatch):
                 with pytest.raises(MalformedResponse, match="longer than 100000 bytes"):
                     await model.call(request(), emit)
         assert len(server.requests) == 1
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that nobody trusts."""
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("needs the openssl program to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", cert]
+    subprocess.run([*command, *subject], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.fixture
+def tls(certificate):
+    """The server's side of it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+async def test_tls_to_a_server_that_is_trusted(certificate, tls, monkeypatch):
+    """Whole answers and streams; the connection is kept."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with raw_server(reply(HELLO), chunked(STREAM[:50], STREAM[50:]), tls=tls) as server:
+        async with model_of(server) as model:
+            assert (await model.call(request())).content == "Hello."
+            assert (await model.call(request(), lambda _: None)).content == "Hello."
+    assert server.connections == 1
+
+
+async def test_tls_to_a_server_that_is_not_trusted(tls):
+    """Refused at once: trying again would not help."""
+    with raw_server(reply(HELLO), tls=tls) as server:
+        async with model_of(server) as model:
+            with pytest.raises(Unavailable, match="the certificate of https://127.0.0.1:[0-9]+ is not trusted"):
+                await model.call(request())
+    assert server.requests == []
+    assert server.connections == 1
+
+
+async def test_a_large_request_is_sent_whole():
+    """Megabytes of history."""
+    with raw_server(reply(HELLO)) as server:
+        async with model_of(server) as model:
+            await model.call(request(User(content="ä" * 3_000_000)))
+    assert len(server.requests[0].body) > 6_000_000
+
+
+async def test_headers_of_any_size_are_read():
+    """Some gateways send very long ones."""
+    with raw_server(reply(HELLO, x_long="x" * 20_000)) as server:
+        async with model_of(server) as model:
+            assert (await model.call(request())).content == "Hello."
+
+
+async def test_a_redirect_is_not_followed():
+    """A key must not go where nobody sent it."""
+    with raw_server(reply(b"", status=307, location="http://127.0.0.1:9/v1")) as server:
+        async with model_of(server) as model:
+            with pytest.raises(RequestRefused, match="the server moved to http://127.0.0.1:9/v1; set base_url"):
+                await model.call(request())

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain, count
 from typing import Any
 
 from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolResult, ToolSpec, User
@@ -154,7 +155,7 @@ class Encoder:
     def _wire_id(self, call_id: str, provider_id: str | None, memo: _RunMemo) -> str:
         if (known := memo.wire_ids.get(call_id)) is not None:
             return known
-        wanted = (provider_id or "", call_id, *(_short_id(call_id, n) for n in range(100)))
+        wanted = chain((provider_id or "", call_id), (_short_id(call_id, n) for n in count()))
         wire_id = next(w for w in wanted if w not in memo.used_ids and self._legal_id.fullmatch(w))
         memo.wire_ids[call_id] = wire_id
         memo.used_ids.add(wire_id)

@@ -20,7 +20,8 @@ from agentkit.models.chat_completions.profiles import Profile
 from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at, shown
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
 from agentkit.models.exchange import Exchange
-from agentkit.models.http import ClientTransport, PerLoop, Post, StockTransport, Timeouts
+from agentkit.models.http import ClientTransport, PerLoop, Post, Timeouts
+from agentkit.models.http_fast import best_transport
 from agentkit.models.model import Request
 from agentkit.models.retrying import Retries
 
@@ -28,6 +29,7 @@ DEFAULT_TIMEOUT_S = 600.0
 """The longest wait for a whole answer, or for the next piece of a stream."""
 
 _SETTING_NAMES = frozenset(f.name for f in fields(Settings))
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie")
 
 
@@ -76,7 +78,7 @@ class ChatCompletions:
         self._url = endpoint(base_url or SERVERS["openai"].address())
         here = server_at(self._url)
         named = here if base_url else SERVERS["openai"]  # OPENAI_BASE_URL moves the server, and takes the key along
-        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        sent = _legal(headers or {})
         key = named.key(api_key, needed=named is here and http_client is None and "authorization" not in sent)
         self.model = model
         self.profile = profile or here.profile
@@ -84,7 +86,7 @@ class ChatCompletions:
         self._headers = {"content-type": "application/json", "user-agent": "agentkit", **_bearer(key), **sent}
         self._encoder = Encoder(model, self.profile)
         self._retries = retries if isinstance(retries, Retries) else Retries(times=retries)
-        self._transport = PerLoop(StockTransport) if http_client is None else ClientTransport(http_client)
+        self._transport = PerLoop(best_transport) if http_client is None else ClientTransport(http_client)
 
     @property
     def native_output(self) -> bool:
@@ -175,6 +177,13 @@ class _Turn:
     def _secrets(self) -> Collection[str]:
         held = [value.removeprefix("Bearer ") for name, value in self.headers.items() if _SECRET_HEADER.search(name)]
         return [value for value in held if value]
+
+
+def _legal(headers: Mapping[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable() and _HEADER_NAME.fullmatch(name)):
+            raise UsageError(f"the header {name!r} is not legal: a name and one line of ASCII text")
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _bearer(key: str | None) -> dict[str, str]:
