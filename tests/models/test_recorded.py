@@ -241,6 +241,17 @@ async def test_a_cancelled_call_leaves_no_line(tmp_path):
     assert not file.exists()
 
 
+async def test_a_replay_that_is_cancelled_is_not_used_up(tmp_path):
+    """Nobody has had the answer: the next one to ask gets it."""
+    file = tmp_path / "run.jsonl"
+    await Recorded(Scripted(["Hi."]), file).call(ASK)
+    player = Recorded(None, file)
+    with anyio.move_on_after(0.01) as scope:
+        await player.call(ASK, lambda _: anyio.sleep(5))
+    assert scope.cancelled_caught
+    assert (await player.call(ASK)).content == "Hi."
+
+
 async def test_record_writes_the_file_anew(tmp_path):
     """The mode decides, not what is there."""
     file = tmp_path / "run.jsonl"
@@ -358,11 +369,11 @@ def test_values_behind_secret_names_are_taken_out_of_json():
 
 def test_the_environments_secrets_are_known_by_name():
     """Variables named like secrets, but no switches."""
-    environment = {"MY_TOKEN": "abcdefgh", "OPENAI_API_KEY": 'with"quote"', "PGPASSWORD": "longer-one", "A_KEY": "yes"}
-    assert secrets_of({**environment, "HOME": "/home/user", "TOKENIZERS_PARALLELISM": "whatever"}) == (
-        'with"quote"', "longer-one", "abcdefgh",
-    )  # fmt: skip
-    assert without_secrets('x abcdefgh {\\"a\\": \\"with\\"quote\\"\\"}', ("abcdefgh",))[:11] == "x [removed]"
+    environment = {"MY_TOKEN": "abcdefgh", "OPENAI_API_KEY": 'a"quote', "PGPASSWORD": "longer-one", "A_KEY": "yes"}
+    secrets = secrets_of({**environment, "HOME": "/home/user", "TOKENIZERS_PARALLELISM": "whatever"})
+    assert secrets == ("longer-one", "abcdefgh")
+    secrets = secrets_of({"OPENAI_API_KEY": 'with"quote"'})
+    assert without_secrets('with"quote" {"a": "with\\"quote\\""}', secrets) == f'{REMOVED} {{"a": "{REMOVED}"}}'
 
 
 def test_cleaning_a_long_text_takes_time_in_proportion():

@@ -134,7 +134,7 @@ async def test_a_model_may_stand_twice_and_names_are_models(monkeypatch):
     assert Fallback(["openai:gpt-4o-mini", model]).models[0].model == "gpt-4o-mini"
 
 
-@pytest.mark.parametrize("models", [[], "openai:gpt-4o-mini", Native(), [None], [3]])
+@pytest.mark.parametrize("models", [[], "openai:gpt-4o-mini", Native(), [None], [3], [Native]])
 def test_what_is_no_list_of_models_is_refused(models):
     """Where the mistake is made."""
     with pytest.raises(UsageError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentkit.core.messages import JSONValue
 
@@ -24,30 +24,56 @@ _NAME = (
     r"|secret(?:[-_](?:access[-_])?key)?|private[-_]?key|pass(?:word|wd|phrase)|cookie)"
 )
 _NAMED = re.compile(rf"{_NAME}$", re.IGNORECASE)
-_TOKEN = re.compile(
-    r"""
-      \bsk-[\w-]{8,} | \b[rsp]k_(?:live|test)_\w{8,}
-    | \bgh[pousr]_\w{20,} | \bgithub_pat_\w{20,} | \bglpat-[\w-]{16,}
-    | \bxox[abeprs]-[\w-]{8,} | \bhf_\w{16,} | \bgsk_\w{16,} | \bAIza[\w-]{30,} | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b
-    | \beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*
-    | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|$)
-    """,
-    re.VERBOSE | re.DOTALL,
+_IN_TOKENS = (
+    "sk-", "k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "hf_", "gsk_",
+    "aiza", "akia", "asia", "eyj", "private key",
+)  # fmt: skip
+_IN_NAMES = ("api", "auth", "token", "secret", "private", "pass", "cookie")
+
+
+class Rule(NamedTuple):
+    """What is taken out.
+
+    Attributes:
+        triggers: A text without any of them, in lower case, holds none: most texts are done after this.
+        pattern: What to find; its first group, if it has one, stays.
+    """
+
+    triggers: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+RULES = (
+    Rule(
+        _IN_TOKENS,
+        re.compile(
+            r"""()(?:
+              \bsk-[\w-]{8,} | \b[rsp]k_(?:live|test)_\w{8,}
+            | \bgh[pousr]_\w{20,} | \bgithub_pat_\w{20,} | \bglpat-[\w-]{16,} | \bxox[abeprs]-[\w-]{8,}
+            | \bhf_\w{16,} | \bgsk_\w{16,} | \bAIza[\w-]{30,} | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b
+            | \beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*
+            | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|$)
+            )""",
+            re.VERBOSE | re.DOTALL,
+        ),
+    ),
+    Rule(  # with a digit: "the bearer of this letter" stays
+        ("bearer",), re.compile(r"(\bbearer\s+)(?=[^\s\"']*\d)[\w.~+/=-]{6,}", re.IGNORECASE)
+    ),
+    Rule(("@",), re.compile(r"(\w://[^\s/:@\"']*:)[^\s/@\"']+(?=@)")),
+    Rule(_IN_NAMES, re.compile(rf"({_NAME}\\?[\"']\s*[:=]\s*\\?[\"'])[^\"'\\]+", re.IGNORECASE)),
+    Rule(
+        _IN_NAMES,
+        re.compile(rf"({_NAME}\s*[:=]\s*(?:(?:bearer|basic)\s+)?+)[^\s\"'&,;{{}}\[\]\\]+", re.IGNORECASE),
+    ),
 )
-_BEHIND = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"(\bbearer\s+)(?=[^\s\"']*\d)[\w.~+/=-]{6,}",  # with a digit: "the bearer of this letter" stays
-        r"(\w://[^\s/:@\"']*:)[^\s/@\"']+(?=@)",
-        rf"({_NAME}\\?[\"']\s*[:=]\s*\\?[\"'])[^\"'\\]+",
-        rf"({_NAME}\s*[:=]\s*(?:(?:bearer|basic)\s+)?+)[^\s\"'&,;{{}}\[\]\\]+",
-    )
-)
+"""In the order in which they are applied."""
 
 
 def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of the variables that are named like secrets, longest first."""
+    """The values of the variables that are named like secrets, as they are and as in JSON, longest first."""
     values = {value for name, value in environment.items() if _VARIABLE.search(name) and len(value) >= MIN_SECRET_CHARS}
+    values |= {json.dumps(value)[1:-1] for value in values}
     return tuple(sorted(values, key=lambda value: (-len(value), value)))
 
 
@@ -72,8 +98,9 @@ def _behind_name(name: str, value: Any, secrets: tuple[str, ...]) -> JSONValue:
 
 def _cleaned(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
-        text = text.replace(secret, REMOVED).replace(json.dumps(secret)[1:-1], REMOVED)
-    text = _TOKEN.sub(REMOVED, text)
-    for pattern in _BEHIND:
-        text = pattern.sub(rf"\1{REMOVED}", text)
+        text = text.replace(secret, REMOVED)
+    lowered = text.lower()
+    for rule in RULES:
+        if any(trigger in lowered for trigger in rule.triggers):
+            text = rule.pattern.sub(rf"\1{REMOVED}", text)
     return text

@@ -97,6 +97,7 @@ class Recorder:
 class _Recorded:
     """One line: what was asked and what came of it."""
 
+    number: int
     request: JSONValue
     answer: Assistant | None
     error: Mapping[str, JSONValue] | None
@@ -116,12 +117,10 @@ class Player:
         self._lock = threading.Lock()
         head, lines = _read(path)
         self.native_output = head["native_output"] is True
-        self._lines = dict(enumerate(lines, 1))
         self._recorded = len(lines)
-        self._by_request: dict[str, deque[int]] = {}
-        for number, line in self._lines.items():
-            key = to_text(without_secrets(line.request, self._secrets))
-            self._by_request.setdefault(key, deque()).append(number)
+        self._left: dict[str, deque[_Recorded]] = {}
+        for line in lines:
+            self._left.setdefault(to_text(without_secrets(line.request, self._secrets)), deque()).append(line)
 
     async def call(self, request: Request, emit: Emit | None) -> Assistant:
         """The answer to the first line left with this request.
@@ -129,31 +128,44 @@ class Player:
         Raises:
             UsageError: There is none; says where the request differs from the first line left.
         """
-        line = self._take(request)
+        key = to_text(without_secrets(canonical(request, Numbers()), self._secrets))
+        line = self._take(key)
         calls = () if line.answer is None else line.answer.tool_calls
         answer = line.answer and replace(line.answer, tool_calls=tuple(replace(c, id=new_call_id()) for c in calls))
-        if emit is not None and line.deltas is not None:
-            for delta in _deltas_of(line.deltas, answer):
-                if (wait := emit(delta)) is not None:
-                    await wait
-        elif emit is not None and answer is not None:
-            await play(answer, emit)
+        try:
+            if emit is not None:
+                await _play(line, answer, emit)
+        except BaseException:  # a cancel: nobody has had the answer
+            with self._lock:
+                self._left[key].appendleft(line)
+            raise
         if answer is None:
             raise _error_of(line.error or {})
         return answer
 
-    def _take(self, request: Request) -> _Recorded:
-        key = to_text(without_secrets(canonical(request, Numbers()), self._secrets))
+    def _take(self, key: str) -> _Recorded:
         with self._lock:
-            if numbers := self._by_request.get(key):
-                return self._lines.pop(numbers.popleft())
-            line = next(iter(self._lines.values()), None)
-        if line is None:
+            if lines := self._left.get(key):
+                return lines.popleft()
+            first = min(
+                (lines[0] for lines in self._left.values() if lines), key=lambda line: line.number, default=None
+            )
+        if first is None:
             raise UsageError(
                 f"{self._path}: all {self._recorded} recorded answers are used, and this is one more request"
             )
-        where = difference(without_secrets(line.request, self._secrets), json.loads(key))
+        where = difference(without_secrets(first.request, self._secrets), json.loads(key))
         raise UsageError(f"{self._path}: this request was not recorded. {where}. Delete the file to record it anew.")
+
+
+async def _play(line: _Recorded, answer: Assistant | None, emit: Emit) -> None:
+    if line.deltas is None:
+        if answer is not None:
+            await play(answer, emit)
+        return
+    for delta in _deltas_of(line.deltas, answer):
+        if (wait := emit(delta)) is not None:
+            await wait
 
 
 # ---- lines ----
@@ -172,18 +184,19 @@ def _read(path: Path) -> tuple[Mapping[str, Any], list[_Recorded]]:
         head, *lines = rows
         if head["agentkit_recording"] != VERSION:
             raise UsageError(f"{path}: a recording of version {head['agentkit_recording']!r}, this reads {VERSION}")
-        return head, [_recorded(row) for row in lines]
+        return head, [_recorded(number, row) for number, row in enumerate(lines, 1)]
     except FileNotFoundError:
         raise UsageError(f"there is no recording at {str(path)!r}") from None
     except (ValueError, KeyError, TypeError) as fault:
         raise UsageError(f"{path} is no recording that can be read: {fault}") from None
 
 
-def _recorded(row: Mapping[str, Any]) -> _Recorded:
+def _recorded(number: int, row: Mapping[str, Any]) -> _Recorded:
     answer = decode(row["answer"]) if "answer" in row else None
     if not isinstance(answer, Assistant | None):
         raise ValueError(f"an answer is recorded as {answer.kind!r}")
-    return _Recorded(row["request"], answer, row.get("error") if answer else row["error"], row.get("deltas"))
+    error = None if answer else row["error"]
+    return _Recorded(number, row["request"], answer, error, row.get("deltas"))
 
 
 def _to_json(answer: Assistant, numbers: Numbers) -> JSONValue:

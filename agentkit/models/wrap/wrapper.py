@@ -72,7 +72,7 @@ def as_model(model: Model | str) -> Model:
     """
     if isinstance(model, str):
         return resolve_model(model)
-    if not callable(getattr(model, "call", None)):
+    if isinstance(model, type) or not callable(getattr(model, "call", None)):
         raise UsageError(f"{model!r} is no model: give an object with `async def call(...)`, or 'provider:model'")
     return model
 
