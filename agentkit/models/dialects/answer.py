@@ -11,9 +11,8 @@ from uuid import uuid4
 
 from agentkit.core.events import Delta, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
 from agentkit.core.messages import ToolCall
-from agentkit.models.dialects.dialect import dump
 from agentkit.models.dialects.reasoning import STOPS
-from agentkit.models.dialects.source import Found
+from agentkit.models.dialects.source import Found, dump
 
 BETWEEN_THOUGHTS = "\n\n"
 
@@ -64,7 +63,9 @@ class Answer:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[ToolCall] = []
+        self._id, self._count = uuid4().hex[:24], 0
         self._held: list[str] = []  # white space and stop tokens, until it is known what follows
+        self._stopped = False  # a stop token is among them
         self._new_thought = True
         self._taken_out = False
         self._told = False  # the listener has seen text or calls
@@ -93,7 +94,7 @@ class Answer:
                 self._held = []
                 body = body.lstrip()
             body = "".join((*self._held, body))
-            self._held = []
+            self._held, self._stopped = [], False
             self._content.append(body)
             self.deltas.append(TextEvent(body))
             text = text[len(text.rstrip()) :]
@@ -103,16 +104,21 @@ class Answer:
     def stop(self, token: str) -> None:
         """A token that ends the answer, unless text follows."""
         self._held.append(token)
+        self._stopped = True
 
     def take_out(self) -> None:
         """Something that is no text stood here."""
         self._taken_out = True
-        self._held = [held for held in self._held if held not in STOPS]
+        if self._stopped:
+            self._held = ["".join(held for held in self._held if held not in STOPS)]
+            self._stopped = False
 
     def call(self, found: Found, label: str) -> None:
         """A call."""
         self.take_out()
-        call = ToolCall(id=uuid4().hex, name=found.name, arguments=dump(found.arguments), recovered=label)
+        self._count += 1
+        call_id = f"{self._id}{self._count:08x}"
+        call = ToolCall(id=call_id, name=found.name, arguments=dump(found.arguments), recovered=label)
         self._calls.append(call)
         self.deltas.append(ToolCallEvent(call))
 
@@ -126,7 +132,7 @@ class Answer:
                 self._held = [BETWEEN_THOUGHTS]
             self._new_thought = False
             self._think("".join((*self._held, body)))
-            self._held = []
+            self._held, self._stopped = [], False
             text = text[len(body) :]
         if text and not self._new_thought:
             self._held.append(text)
@@ -153,7 +159,7 @@ class Answer:
 
     def end(self) -> None:
         """The text is over."""
-        if not self._taken_out and not any(held in STOPS for held in self._held) and (left := "".join(self._held)):
+        if not self._taken_out and not self._stopped and (left := "".join(self._held)):
             self._content.append(left)
             self.deltas.append(TextEvent(left))
         self._held = []

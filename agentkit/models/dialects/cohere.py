@@ -1,15 +1,15 @@
 """Cohere: Command A and R7B between action markers, Command R after `Action:`.
 
-    <|START_ACTION|>[{"tool_call_id": "0", "tool_name": "get_weather", "parameters": {"city": "Oslo"}}]<|END_ACTION|>
+<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "get_weather", "parameters": {"city": "Oslo"}}]<|END_ACTION|>
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Family, dump
+from agentkit.models.dialects.dialect import Family
 from agentkit.models.dialects.hermes import tagged
-from agentkit.models.dialects.source import Found
+from agentkit.models.dialects.source import Found, dump
 
 
 def _write(calls: Sequence[Found]) -> str:

@@ -1,6 +1,7 @@
 """DeepSeek V3, R1 and V3.1, and Step 3: special tokens around each call and around all of them.
 
-    <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Oslo"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>
+    <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Oslo"}<｜tool▁call▁end｜>
+    <｜tool▁calls▁end｜>
 
 V3 and R1 write `function<｜tool▁sep｜>get_weather` and put the arguments in a code fence; Step 3 puts an element there.
 Proxies turn the full-width bars into ASCII ones and the block underscores into `_` or blanks.
@@ -10,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Dialect, Family, dump, enclosed
+from agentkit.models.dialects.dialect import Dialect, Family, enclosed
 from agentkit.models.dialects.invoke import STEP_TAGS
 from agentkit.models.dialects.qwen_xml import plain
-from agentkit.models.dialects.source import Found, Source
+from agentkit.models.dialects.source import Found, Source, dump
 from agentkit.models.dialects.xml import element
 
 
@@ -106,7 +107,5 @@ _DIALECTS = (
 )
 
 DEEPSEEK = Family(name="deepseek", models=("deepseek-v3.1", "deepseek"), dialects=_DIALECTS, write=_write)
-DEEPSEEK_V3 = Family(
-    name="deepseek-v3", models=("deepseek-v3", "deepseek-r1"), dialects=_DIALECTS, write=_write_v3
-)
+DEEPSEEK_V3 = Family(name="deepseek-v3", models=("deepseek-v3", "deepseek-r1"), dialects=_DIALECTS, write=_write_v3)
 STEP = Family(name="step", models=("step-3", "step3"), dialects=_DIALECTS, write=_write_step)

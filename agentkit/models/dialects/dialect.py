@@ -7,7 +7,6 @@ them when their server knows no tools.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -62,11 +61,6 @@ class Family:
     write: Write
     offer: Offer | None = None
     answer: Answer | None = None
-
-
-def dump(value: Any) -> str:
-    """A value as JSON text, in the model's own script."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def describe(spec: ToolSpec) -> dict[str, Any]:

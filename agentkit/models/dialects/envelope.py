@@ -1,19 +1,18 @@
 """Calls written as JSON: which objects are calls, and which only look like one.
 
-Every envelope that models and servers write is read: `{"name", "arguments"}`, `{"name", "parameters"}`, the OpenAI form
-`{"id", "type", "function": {...}}`, Cohere's `tool_name`, LangChain's `action` and `action_input`, `{"tool_calls": []}`,
-and, inside a container only, Apertus' `{name: {...}}`. Keys may stand in any order.
+Every envelope that models and servers write is read: `{"name", "arguments"}`, `{"name", "parameters"}`, the OpenAI
+form `{"id", "type", "function": {...}}`, Cohere's `tool_name`, LangChain's `action` and `action_input`,
+`{"tool_calls": []}`, and, inside a container only, Apertus' `{name: {...}}`. Keys may stand in any order.
 
 No call are: an unknown name, no arguments at all (a person has a name too), and a definition of a tool that is echoed.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agentkit.models.dialects.source import Found, Source, as_arguments
+from agentkit.models.dialects.source import Found, Source, as_arguments, dump
 from agentkit.models.dialects.tools import Tools
 
 _NAMES = ("name", "tool_name", "action", "tool", "function", "recipient_name")
@@ -121,7 +120,7 @@ def _judge(src: Source, value: Any, *, strict: bool) -> None:
         elif isinstance(part, dict) and NO_CALL in part.values():
             src.silent = True
         else:
-            src.rest.append(json.dumps(part, ensure_ascii=False))
+            src.rest.append(dump(part))
 
 
 def _parts(value: Any) -> Iterator[Any]:

@@ -5,8 +5,8 @@
     ```
 
 A fence that is labelled as a call is one wherever it stands, if all of it is calls. A fence of plain JSON is one only
-where it is the whole message, for otherwise it is the sample that the user asked for; a model that was told to answer in
-fences (`Prompted`) may write something before it.
+where it is the whole message, for otherwise it is the sample that the user asked for; a model that was told to answer
+in fences (`Prompted`) may write something around it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family, describe, dump
+from agentkit.models.dialects.dialect import Dialect, Family, describe
 from agentkit.models.dialects.envelope import read_json
 from agentkit.models.dialects.hermes import envelope
 from agentkit.models.dialects.llama import BARE_JSON
 from agentkit.models.dialects.pythonic import BARE_LIST, calls_or_json, python_call, write_call
-from agentkit.models.dialects.source import CutOff, Found, Read, Source
+from agentkit.models.dialects.source import CutOff, Found, Read, Source, dump
 
 FENCE = "```"
 CALL_LABELS = ("tool_code", "tool_call", "tool_calls", "tool_use", "function_call", "function_calls", "tool")
@@ -89,8 +89,8 @@ def _write_json(calls: Sequence[Found]) -> str:
 def _offer_code(specs: Sequence[ToolSpec]) -> str:
     tools = dump([describe(spec)["function"] for spec in specs])
     return (
-        "You have access to functions. To call one or several of them, answer with a block of Python calls, one on each "
-        "line, with keyword arguments that are literal values, and write nothing after the block:\n"
+        "You have access to functions. To call one or several of them, answer with a block of Python calls, one on "
+        "each line, with keyword arguments that are literal values, and write nothing after the block:\n"
         f"{FENCE}tool_code\nfunction_name(parameter_name=value)\n{FENCE}\n"
         f"Their results come in a tool_output block. These are the functions:\n{tools}"
     )
@@ -102,7 +102,8 @@ def _offer_json(specs: Sequence[ToolSpec]) -> str:
         "You can call tools. To call one or several of them, answer with a block like this, one JSON object on each "
         "line, and write nothing after the block:\n"
         f'{FENCE}tool_call\n{{"name": <tool name>, "arguments": <object of arguments>}}\n{FENCE}\n'
-        f"Their results come in the next message. These are the tools, with the JSON Schema of their parameters:\n{tools}"
+        "Their results come in the next message. These are the tools, with the JSON Schema of their parameters:\n"
+        f"{tools}"
     )
 
 

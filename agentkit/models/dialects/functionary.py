@@ -1,4 +1,4 @@
-"""Functionary: the recipient of each part of a message stands before it.
+r"""Functionary: the recipient of each part of a message stands before it.
 
     >>>all
     Let me see.
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Dialect, Family, dump
-from agentkit.models.dialects.source import Found, Source
+from agentkit.models.dialects.dialect import Dialect, Family
+from agentkit.models.dialects.source import Found, Source, dump
 
 
 def _recipient(src: Source) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agentkit.core.json_repair import JSONError, repair
-from agentkit.models.dialects.dialect import Dialect, Family, dump, enclosed
-from agentkit.models.dialects.source import CutOff, Found, Read, Source
+from agentkit.models.dialects.dialect import Dialect, Family, enclosed
+from agentkit.models.dialects.source import CutOff, Found, Read, Source, dump
 
 MAX_DEPTH = 60
 """Levels of nesting that are read."""

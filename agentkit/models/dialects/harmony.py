@@ -3,8 +3,8 @@
     <|channel|>analysis<|message|>...<|end|><|start|>assistant<|channel|>commentary to=functions.get_weather
     <|constrain|>json<|message|>{"city": "Oslo"}<|call|>
 
-`analysis` is reasoning, `final` and `commentary` are for the user, and a message `to=` a function is a call, on whatever
-channel. The recipient may stand in the role part. Servers that delete special tokens leave
+`analysis` is reasoning, `final` and `commentary` are for the user, and a message `to=` a function is a call, on
+whatever channel. The recipient may stand in the role part. Servers that delete special tokens leave
 `commentary to=functions.get_weather json{...}`, and `analysis...assistantfinal...` of a whole answer.
 """
 
@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Dialect, Family, dump
+from agentkit.models.dialects.dialect import Dialect, Family
 from agentkit.models.dialects.reasoning import HARMONY_ANALYSIS
-from agentkit.models.dialects.source import CutOff, Found, NoCall, Source
+from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
 
 MAX_HEADER = 300
 """Characters of one message header."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family, Write, describe, dump, enclosed
+from agentkit.models.dialects.dialect import Dialect, Family, Write, describe, enclosed
 from agentkit.models.dialects.envelope import read_json
-from agentkit.models.dialects.source import Found, Source
+from agentkit.models.dialects.source import Found, Source, dump
 
 
 def json_item(src: Source) -> None:

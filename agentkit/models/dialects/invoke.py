@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Dialect, Family, Write, dump, enclosed
+from agentkit.models.dialects.dialect import Dialect, Family, Write, enclosed
 from agentkit.models.dialects.qwen_xml import plain
-from agentkit.models.dialects.source import Found
+from agentkit.models.dialects.source import Found, dump
 from agentkit.models.dialects.xml import Tags, element
 
 

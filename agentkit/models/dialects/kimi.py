@@ -1,7 +1,7 @@
 """Kimi K2: special tokens; the name stands in the id of the call.
 
-    <|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Oslo"}
-    <|tool_call_end|><|tool_calls_section_end|>
+<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Oslo"}
+<|tool_call_end|><|tool_calls_section_end|>
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Dialect, Family, dump
-from agentkit.models.dialects.source import CutOff, Found, NoCall, Source
+from agentkit.models.dialects.dialect import Dialect, Family
+from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
 
 _SECTION, _SECTION_END = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
 _CALL, _CALL_END = "<|tool_call_begin|>", "<|tool_call_end|>"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
-from xml.sax.saxutils import escape, unescape
 
 from agentkit.core.json_repair import kind_of
 from agentkit.models.dialects.dialect import Dialect, Family, enclosed
@@ -24,7 +23,7 @@ _OPEN_CALL, _CLOSE_CALL = "<|open|>call ", "<|close|>call<|sep|>"
 _OPEN_ARGUMENT, _CLOSE_ARGUMENT = "<|open|>argument ", "<|close|>argument<|sep|>"
 _OPEN_TOOLS, _CLOSE_TOOLS = "<|open|>tools<|sep|>", "<|close|>tools<|sep|>"
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
-_ENTITIES = {"&quot;": '"', "&apos;": "'"}
+_ENTITIES = {'"': "&quot;", "'": "&apos;", "<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
 def _call(src: Source) -> None:
@@ -52,7 +51,13 @@ def _call(src: Source) -> None:
 
 def _attributes(src: Source) -> dict[str, str]:
     """Move past the rest of an opening tag and return its attributes."""
-    return {key: unescape(value, _ENTITIES) for key, value in _ATTRIBUTE.findall(src.until("<|sep|>"))}
+    return {key: _unescaped(value) for key, value in _ATTRIBUTE.findall(src.until("<|sep|>"))}
+
+
+def _unescaped(text: str) -> str:
+    for character, entity in _ENTITIES.items():
+        text = text.replace(entity, character)
+    return text
 
 
 def _value(src: Source) -> str:
@@ -84,7 +89,7 @@ def _argument(item: tuple[str, Any]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return escape(text, {'"': "&quot;"})
+    return text.replace("&", "&amp;").replace('"', "&quot;")
 
 
 KIMI_K3 = Family(

@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family, describe, dump, enclosed
+from agentkit.models.dialects.dialect import Dialect, Family, describe, enclosed
 from agentkit.models.dialects.envelope import KEYS, read_json
 from agentkit.models.dialects.hermes import envelope, json_item, named_item
 from agentkit.models.dialects.pythonic import python_call
-from agentkit.models.dialects.source import Found, NoCall, Source
+from agentkit.models.dialects.source import Found, NoCall, Source, dump
 
 _FIRST_KEY = re.compile(r"[\[\s]*+\{\s*[\"'“]?(\w+)[\"'”]?\s*:")
 _MAY_BECOME_KEY = re.compile(r"[\[\s]*(?:\{\s*[\"'“]?\w*[\"'”]?\s*)?")
@@ -67,7 +67,7 @@ def _tagged_item(src: Source) -> None:
 def _offer(specs: Sequence[ToolSpec]) -> str:
     tools = "\n\n".join(dump(describe(spec)) for spec in specs)
     return (
-        "You have access to the following functions. To call a function, answer with JSON and nothing else, in the form\n"
+        "You have access to the following functions. To call one, answer with JSON and nothing else, in the form\n"
         '{"name": <function name>, "parameters": <dictionary of argument names and their values>}\n'
         'and for several calls write several such objects, separated by "; ". Do not use variables.\n\n'
         f"{tools}"

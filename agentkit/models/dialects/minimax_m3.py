@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentkit.models.dialects.dialect import Dialect, Family, dump, enclosed
-from agentkit.models.dialects.source import CutOff, Found, Source
+from agentkit.models.dialects.dialect import Dialect, Family, enclosed
+from agentkit.models.dialects.source import CutOff, Found, Source, dump
 from agentkit.models.dialects.tools import convert
 from agentkit.models.dialects.xml import open_tag
 
@@ -50,10 +50,10 @@ def _children(src: Source, closer: str, schema: Any, root: Mapping[str, Any], de
             raise CutOff if src.ended() else src.no_call()
         name = src.word()
         src.need(">")
-        members.setdefault(name, []).append(_value(src, name, _member_schema(schema, name), root, depth))
+        members.setdefault(name, []).append(_value(src, name, _member(schema, name), root, depth))
     if members.keys() == {"item"}:
         return members["item"]
-    return {name: values[0] if len(values) == 1 else values for name, values in members.items()}
+    return {name: _joined(values, _member(schema, name)) for name, values in members.items()}
 
 
 def _value(src: Source, name: str, schema: Any, root: Mapping[str, Any], depth: int) -> Any:
@@ -64,25 +64,34 @@ def _value(src: Source, name: str, schema: Any, root: Mapping[str, Any], depth: 
     if src.sees(f"{NAMESPACE}<") and not src.sees(f"{NAMESPACE}</"):
         return _children(src, closer, schema, root, depth - 1)
     src.at = start
-    return convert(src.until(closer), schema, root)
+    text = src.until(closer)
+    value = convert(text, schema, root)
+    return value if not _is_array(schema) or isinstance(value, list) else convert(text, schema.get("items"), root)
 
 
-def _member_schema(schema: Any, name: str) -> Any:
+def _joined(values: list[Any], schema: Any) -> Any:
+    """The value of a parameter whose element stood here once, or repeatedly as a list does."""
+    if len(values) == 1 and (isinstance(values[0], list) or not _is_array(schema)):
+        return values[0]
+    return values
+
+
+def _member(schema: Any, name: str) -> Any:
     """The schema of an object's property, or of the members of a list."""
     if not isinstance(schema, Mapping):
         return None
-    if name == "item" and "items" in schema:
-        return schema["items"]
+    if name == "item" and _is_array(schema):
+        return schema.get("items")
     properties = schema.get("properties")
-    found = properties.get(name) if isinstance(properties, Mapping) else None
-    repeated = isinstance(found, Mapping) and found.get("type") == "array"
-    return found
+    return properties.get(name) if isinstance(properties, Mapping) else None
+
+
+def _is_array(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and schema.get("type") == "array"
 
 
 def _write(calls: Sequence[Found]) -> str:
-    inside = "".join(
-        f'{_INVOKE}name="{call.name}">{_elements(call.arguments)}{_END_INVOKE}' for call in calls
-    )
+    inside = "".join(f'{_INVOKE}name="{call.name}">{_elements(call.arguments)}{_END_INVOKE}' for call in calls)
     return f"{_CALLS}{inside}{_END_CALLS}"
 
 

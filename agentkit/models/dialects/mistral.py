@@ -1,7 +1,7 @@
 """Mistral: `[TOOL_CALLS]` with a JSON array (before v11) or with a name and its arguments (v11 and later).
 
-    [TOOL_CALLS] [{"name": "get_weather", "arguments": {"city": "Oslo"}, "id": "a1B2c3D4e"}]
-    [TOOL_CALLS]get_weather[ARGS]{"city": "Oslo"}
+[TOOL_CALLS] [{"name": "get_weather", "arguments": {"city": "Oslo"}, "id": "a1B2c3D4e"}]
+[TOOL_CALLS]get_weather[ARGS]{"city": "Oslo"}
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family, describe, dump, enclosed
+from agentkit.models.dialects.dialect import Dialect, Family, describe, enclosed
 from agentkit.models.dialects.hermes import json_item, together
-from agentkit.models.dialects.source import Found, Source
+from agentkit.models.dialects.source import Found, Source, dump
 
 
 def _item(src: Source) -> None:

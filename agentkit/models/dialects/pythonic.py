@@ -18,6 +18,7 @@ from agentkit.models.dialects.hermes import json_item
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Source
 
 _KEYWORD = re.compile(r"([^\W\d]\w*)\s*=(?!=)")
+_PLAIN_STRING = re.compile(r'"([^"\\\x00-\x1f]*+)"(?=\s*[,)])')
 _TOKEN = re.compile(
     r"""(?s)(?P<string>\"\"\".*?(?<!\\)\"\"\"|'''.*?(?<!\\)'''|"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+')"""
     r"""|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<quote>["'])"""
@@ -55,14 +56,23 @@ def _arguments(src: Source) -> tuple[list[Any], dict[str, Any]]:
         if src.take("**"):
             keywords.update(src.arguments())
         elif keyword := _keyword(src):
-            keywords[keyword] = src.value()
+            keywords[keyword] = _literal(src)
         elif keywords:
             raise CutOff if src.ended() else src.no_call()
         else:
-            positional.append(src.value())
+            positional.append(_literal(src))
         src.space()
         if not src.sees(")"):
             src.need(",")
+
+
+def _literal(src: Source) -> Any:
+    """Move past a value and return it."""
+    plain = _PLAIN_STRING.match(src.text, src.at)
+    if plain is None:
+        return src.value()
+    src.at = plain.end()
+    return plain[1]
 
 
 def _keyword(src: Source) -> str:
@@ -91,7 +101,7 @@ def _skip_to_end(src: Source) -> None:
         if depth == 0:
             return
     src.settle()
-    raise CutOff
+    raise src.no_call()
 
 
 def calls_or_json(src: Source) -> None:
@@ -116,22 +126,37 @@ def _bare(src: Source) -> None:
     if not src.take("["):
         raise src.prose()
     try:
-        while True:
-            src.space()
-            python_call(src)
-            src.space()
-            if src.take("]"):
-                return
-            src.need(",")
+        _list(src)
     except CutOff:
         src.calls.clear()
         raise
+    if not src.calls:
+        raise src.no_call(end=src.at)
+
+
+def _list(src: Source) -> None:
+    """Read calls to the closing bracket; one that is no call stays text, its neighbours are calls."""
+    while True:
+        src.space()
+        start = src.at
+        try:
+            python_call(src)
+        except NoCall as no:
+            if no.end is None:
+                raise
+            src.rest.append(src.text[start : src.at])
+        src.space()
+        if src.take("]"):
+            return
+        src.need(",")
 
 
 def write_call(call: Found) -> str:
     """A call as Python."""
     plain = all(key.isidentifier() for key in call.arguments)
-    inside = ", ".join(f"{key}={value!r}" for key, value in call.arguments.items()) if plain else f"**{call.arguments!r}"
+    inside = (
+        ", ".join(f"{key}={value!r}" for key, value in call.arguments.items()) if plain else f"**{call.arguments!r}"
+    )
     return f"{call.name}({inside})"
 
 

@@ -1,15 +1,15 @@
 """Qwen 1.5 and 2 with qwen-agent: words between flowers.
 
-    ✿FUNCTION✿: get_weather
-    ✿ARGS✿: {"city": "Oslo"}
+✿FUNCTION✿: get_weather
+✿ARGS✿: {"city": "Oslo"}
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Dialect, Family, dump
-from agentkit.models.dialects.source import CutOff, Found, Source
+from agentkit.models.dialects.dialect import Dialect, Family
+from agentkit.models.dialects.source import CutOff, Found, Source, dump
 
 
 def _function(src: Source) -> None:

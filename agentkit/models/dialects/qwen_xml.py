@@ -8,7 +8,7 @@
     </function>
     </tool_call>
 
-Seed-OSS writes the same in `<seed:tool_call>`; MiniCPM writes `<function name="f"><param name="x">v</param></function>`;
+Seed-OSS writes the same in `<seed:tool_call>`; MiniCPM writes `<function name="f">` with `<param name="x">` elements;
 Llama's custom form has JSON in the element: `<function=get_weather>{"city": "Oslo"}</function>`.
 """
 
@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agentkit.models.dialects.dialect import Dialect, Family, dump, enclosed
-from agentkit.models.dialects.source import Found
+from agentkit.models.dialects.dialect import Dialect, Family, enclosed
+from agentkit.models.dialects.source import Found, dump
 from agentkit.models.dialects.xml import Tags, element, one_newline, verbatim
 
 _OUTER = ("</tool_call>", "<tool_call>", "</seed:tool_call>", "<seed:tool_call>")
@@ -47,9 +47,7 @@ def plain(value: Any) -> str:
 
 def write_element(call: Found) -> str:
     """A call as a `<function=...>` element."""
-    parameters = "".join(
-        f"<parameter={key}>\n{plain(value)}\n</parameter>\n" for key, value in call.arguments.items()
-    )
+    parameters = "".join(f"<parameter={key}>\n{plain(value)}\n</parameter>\n" for key, value in call.arguments.items())
     return f"<function={call.name}>\n{parameters}</function>"
 
 

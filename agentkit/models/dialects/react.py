@@ -15,9 +15,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from agentkit.models.dialects.dialect import Dialect, Family, dump
+from agentkit.models.dialects.dialect import Dialect, Family
 from agentkit.models.dialects.hermes import json_item
-from agentkit.models.dialects.source import CutOff, Found, NoCall, Source
+from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
 
 _BLANKS = re.compile(r"[ \t]*+")
 _QUOTES = "\"'`*[]"

@@ -106,6 +106,14 @@ STOPS = (
 
 QUOTES = {
     f"<{name}>": f"</{name}>"
-    for name in ("tool_response", "tool_result", "function_results", "function_response", "tools", "document", "documents")
+    for name in (
+        "tool_response",
+        "tool_result",
+        "function_results",
+        "function_response",
+        "tools",
+        "document",
+        "documents",
+    )
 } | {"[TOOL_RESULTS]": "[/TOOL_RESULTS]", "[AVAILABLE_TOOLS]": "[/AVAILABLE_TOOLS]"}
 """Elements that quote: what stands in them is text, whatever it looks like."""

@@ -2,7 +2,8 @@
 
 A reader is a function that takes a `Source` standing just after a marker, reads calls into `source.calls` and leaves
 `source.at` at their end. It touches the text only through the methods below, and these raise `NeedMore` as long as the
-characters that are still to come could change their answer. That is why a parse does not depend on how the text was cut.
+characters that are still to come could change their answer. That is why a parse does not depend on how the text was
+cut.
 
     NeedMore   the text so far does not decide; read again when more has come
     NoCall     this is no call: the text up to `.end` stays text (`Prose`: the marker alone)
@@ -11,6 +12,7 @@ characters that are still to come could change their answer. That is why a parse
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
@@ -22,16 +24,21 @@ from agentkit.models.dialects.tools import Tools
 LOOKAHEAD = 64
 """A fault this close to the end of a text that still grows is not judged yet: the end may be half a token."""
 
+MAX_MARK = 80
+"""Characters of the longest literal that is ever looked for."""
+WINDOW = 4096
+"""Characters in which a value is looked for first: a fault in them costs no more than that."""
+
 _SPACE = re.compile(r"\s*+")
 _WORD = re.compile(r"[\w./-]*+")
 _MARKUP = ("<", "```", "[")
 
 
-class NeedMore(Exception):  # noqa: N818 - a signal, not a fault
+class NeedMore(Exception):
     """The text so far does not decide what this is."""
 
 
-class NoCall(Exception):  # noqa: N818 - a signal, not a fault
+class NoCall(Exception):
     """What stands here is no call.
 
     Attributes:
@@ -49,7 +56,7 @@ class Prose(NoCall):
     """Nothing like a call begins here; the marker was only mentioned."""
 
 
-class CutOff(Exception):  # noqa: N818 - a signal, not a fault
+class CutOff(Exception):
     """The text ends inside a call."""
 
 
@@ -122,19 +129,24 @@ class Source:
 
     def sees(self, literal: str) -> bool:
         """Whether `literal` stands here."""
-        if self.text.startswith(literal, self.at):
+        text, at = self.text, self.at
+        if text.startswith(literal, at):
             return True
-        left = len(self.text) - self.at
-        if left < len(literal) and not self.final and literal.startswith(self.text[self.at :]):
+        if not self.final and len(text) - at < len(literal) and literal.startswith(text[at:]):
             raise NeedMore
         return False
 
     def take(self, *literals: str) -> str:
-        """Move past the first of the literals that stands here and return it; "" when none does."""
+        """Move past the one of the literals that stands here and return it; "" when none does."""
+        text, at = self.text, self.at
         for literal in literals:
-            if self.sees(literal):
-                self.at += len(literal)
+            if text.startswith(literal, at):
+                self.at = at + len(literal)
                 return literal
+        if not self.final and len(text) - at < MAX_MARK:
+            rest = text[at:]
+            if any(literal.startswith(rest) for literal in literals):
+                raise NeedMore
         return ""
 
     def need(self, *literals: str) -> str:
@@ -150,6 +162,8 @@ class Source:
 
     def space(self) -> None:
         """Move past white space."""
+        if self.text[self.at : self.at + 1].strip():
+            return
         self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches always
         if self.at == len(self.text):
             self.settle()
@@ -191,11 +205,11 @@ class Source:
         return closer
 
     def find(self, literal: str) -> int:
-        """`str.find` from here on; what a final text does not hold is not searched for twice."""
+        """`str.find` from here on; what the text does not hold is not searched for twice."""
         if self.at >= self._absent.get(literal, len(self.text) + 1):
             return -1
         at = self.text.find(literal, self.at)
-        if at < 0 and self.final:
+        if at < 0:
             self._absent[literal] = self.at
         return at
 
@@ -210,7 +224,7 @@ class Source:
             NoCall: This is no value.
         """
         try:
-            found = scan_value(self.text, self.at, truncated=True)
+            value, end = self._scan()
         except JSONError as error:
             if error.reason == "truncated" or error.position >= len(self.text) - LOOKAHEAD:
                 self.settle()
@@ -219,10 +233,30 @@ class Source:
             if not closable or self.truncated:
                 raise CutOff from None
             return self._closed_by_markup()
-        if found.end == len(self.text) and not isinstance(found.value, dict | list):
+        if end == len(self.text) and not isinstance(value, dict | list):
             self.settle()
-        self.at = found.end
-        return found.value
+        self.at = end
+        return value
+
+    def _scan(self) -> tuple[Any, int]:
+        """The value that begins here and its end, looked for in ever more text.
+
+        Raises:
+            JSONError: There is none; `position` counts from the start of the text.
+        """
+        start, length = self.at, WINDOW
+        while True:
+            part = self.text[start : start + length]
+            whole = start + length >= len(self.text)
+            try:
+                found = scan_value(part, truncated=True)
+            except JSONError as error:
+                if whole or (error.reason != "truncated" and error.position < length - LOOKAHEAD):
+                    raise JSONError(str(error), reason=error.reason, position=start + error.position) from None
+            else:
+                if whole or found.end < length:
+                    return found.value, start + found.end
+            length *= 8
 
     def _closed_by_markup(self) -> Any:
         """The value whose last bracket is missing, if markup follows it: at a bare end it would be a guess."""
@@ -250,6 +284,9 @@ class Source:
             raise self.no_call()
         return arguments
 
+
+dump = json.JSONEncoder(ensure_ascii=False).encode
+"""A value as JSON text, in the model's own script."""
 
 Read: TypeAlias = Callable[[Source], None]
 

@@ -16,7 +16,7 @@ the cut: a reader decides only what no further text can change (`source.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from agentkit.core.events import Delta
 from agentkit.models.dialects import reasoning as thoughts
@@ -32,19 +32,23 @@ from agentkit.models.dialects.grammar import (
     Line,
     grammar,
 )
-from agentkit.models.dialects.marks import compile_marks
+from agentkit.models.dialects.marks import Marks, compile_marks
 from agentkit.models.dialects.reasoning import Thought
 from agentkit.models.dialects.source import CutOff, NeedMore, NoCall, Source
 from agentkit.models.dialects.tools import Offered, Tools
 
 SHORT = 256
 """A block of at most so many characters is read again whenever text comes."""
-READINGS = 12
-"""How many characters may be read again for each that comes."""
+READINGS = 4
+"""How many characters may be read again for each that comes,"""
+CREDIT = 100_000
+"""and how many more in all."""
 FAR = 2000
 """A block that turns out to be no call only after so many characters counts against `PATIENCE`."""
 PATIENCE = 16
 """After so many of those the rest is text: who writes so much that is no call, writes none."""
+MARKS = 2000
+"""After so many marks that open nothing the rest is text, too."""
 NAME_WITHIN = 300
 """Characters in which what is cut off must name a tool, to be a call where no mark says so."""
 
@@ -85,10 +89,10 @@ class Splitter:
         self._line = Line()
         self._written: list[str] = []  # what was read outside of thoughts
         self._text, self._chunks = "", list[str]()
-        self._length, self._credit = 0, 0
+        self._length, self._credit = 0, CREDIT
         self._waits = self._due = False
         self._surrogate = ""
-        self._patience = PATIENCE
+        self._patience, self._marks = PATIENCE, MARKS
         self._begins, self._after_call, self._in_element = True, False, False
         self._closer, self._depth, self._in_string = "", 0, False
         self._thought = thoughts.ANY
@@ -100,26 +104,24 @@ class Splitter:
 
         A `RetryEvent` among them says that the text so far was reasoning: its opening mark stood in the prompt.
         """
-        chunk = self._encodable(chunk)
-        if not chunk or self._parsed is not None:
+        if self._parsed is not None:
             return []
-        self._chunks.append(chunk)
-        self._length += len(chunk)
-        self._credit += READINGS * len(chunk)
-        self._due = self._due or bool(_SETTLES.search(chunk))
+        self._add(chunk)
         if self._waits and self._length > SHORT and not (self._due and self._credit >= self._length):
             return []
         self._read(final=False)
         return self._answer.hand_out()
 
-    def end(self, *, truncated: bool = False) -> list[Delta]:
+    def end(self, last: str = "", *, truncated: bool = False) -> list[Delta]:
         """The last events: what was waiting for more text.
 
         Args:
+            last: The last chunk.
             truncated: The answer was cut off (token limit).
         """
         if self._parsed is not None:
             return []
+        self._add(last)
         if self._surrogate:
             self._chunks.append("\ufffd")
         self._read(final=True, truncated=truncated)
@@ -127,10 +129,22 @@ class Splitter:
         self._parsed = self._answer.parsed()
         return self._answer.hand_out()
 
-    def finish(self, *, truncated: bool = False) -> Parsed:
-        """The whole answer. Ends it, unless `end` did."""
-        self.end(truncated=truncated)
+    def finish(self, last: str = "", *, truncated: bool = False) -> Parsed:
+        """The whole answer; ends it, unless `end` did.
+
+        Args:
+            last: The last chunk.
+            truncated: The answer was cut off (token limit).
+        """
+        self.end(last, truncated=truncated)
         return self._parsed  # type: ignore[return-value]  # `end` has set it
+
+    def _add(self, chunk: str) -> None:
+        chunk = self._encodable(chunk)
+        self._chunks.append(chunk)
+        self._length += len(chunk)
+        self._credit += READINGS * len(chunk)
+        self._due = self._due or bool(_SETTLES.search(chunk))
 
     def _encodable(self, chunk: str) -> str:
         """The chunk with its surrogate pairs joined, also with the chunk before it, and lone ones replaced."""
@@ -160,49 +174,29 @@ class Splitter:
     def _answering(self, src: Source) -> None:
         if self._begins:
             self._beginning(src)
-            return
-        marks = self._grammar.marks
-        found = marks.whole.search(src.text, src.at)
-        if found is None:
-            end = len(src.text) if src.final else marks.hold(src.text, src.at)
-            self._say(src, end)
-            if end < len(src.text):
-                raise NeedMore
-            return
-        self._say(src, found.start())
-        if not src.final and marks.may_grow(src.text, src.at):
-            raise NeedMore
-        if not self._at_mark(src, found.group()):
-            self._say(src, found.end())
+        elif (mark := self._to_mark(src, self._grammar.marks, self._say)) and not self._at_mark(src, mark):
+            self._say(src, src.at + len(mark))
 
     def _thinking(self, src: Source) -> None:
         thought = self._thought
         if thought is thoughts.ANY and not self._answer.has_thoughts and self._reopened(src):
             return
         marks = compile_marks(frozenset((*thought.closers, *thought.stops, *thoughts.STOPS)))
-        found = marks.whole.search(src.text, src.at)
-        if found is None:
-            end = len(src.text) if src.final else marks.hold(src.text, src.at)
-        else:
-            end = found.start()
-        self._answer.thought(src.text[src.at : end])
-        src.at = end
-        if found is None:
-            if end < len(src.text):
-                raise NeedMore
-            return
-        mark = found.group()
+        mark = self._to_mark(src, marks, self._ponder)
         if mark in thought.closers or mark in thought.stops:
             self._answer.end_thought()
             src.at += len(mark) if mark in thought.closers else 0
             self._mode = self._answering
             self._begins = self._answer.is_empty and thought is not thoughts.HARMONY_ANALYSIS
-        else:
+        elif mark:
             self._answer.stop(mark)
             src.at += len(mark)
 
     def _reopened(self, src: Source) -> bool:
         """Whether the model repeats the opening mark that stands in the prompt already."""
+        src.at = _SPACE.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
+        if src.at == len(src.text):
+            return True
         for opener, thought in OPENS_THOUGHT.items():
             if src.sees(opener):
                 src.at += len(opener)
@@ -211,15 +205,9 @@ class Splitter:
         return False
 
     def _quoting(self, src: Source) -> None:
-        at = src.text.find(self._closer, src.at)
-        if at >= 0:
+        if mark := self._to_mark(src, compile_marks(frozenset((self._closer,))), self._say):
             self._mode = self._answering
-            self._say(src, at + len(self._closer))
-            return
-        end = len(src.text) if src.final else compile_marks(frozenset((self._closer,))).hold(src.text, src.at)
-        self._say(src, end)
-        if end < len(src.text):
-            raise NeedMore
+            self._say(src, src.at + len(mark))
 
     def _in_json(self, src: Source) -> None:
         end = src.at
@@ -242,7 +230,26 @@ class Splitter:
     def _over(self, src: Source) -> None:
         src.at = len(src.text)
 
+    def _to_mark(self, src: Source, marks: Marks, hand_on: Callable[[Source, int], None]) -> str:
+        """Hand on the text before the next mark and return the mark; "" when there is none.
+
+        Raises:
+            NeedMore: The text may end inside a mark.
+        """
+        text = src.text
+        found = marks.whole.search(text, src.at)
+        end = found.start() if found else len(text) if src.final else marks.hold(text, src.at)
+        hand_on(src, end)
+        if not src.final and end < len(text) and (found is None or marks.may_grow(text, end)):
+            raise NeedMore
+        return found.group() if found else ""
+
     # the answer
+
+    def _ponder(self, src: Source, end: int) -> None:
+        """The text up to `end` is reasoning."""
+        self._answer.thought(src.text[src.at : end])
+        src.at = end
 
     def _say(self, src: Source, end: int) -> None:
         """The text up to `end` is for the user."""
@@ -359,7 +366,8 @@ class Splitter:
                 self._accept(src, dialect, start)
                 return True
         src.at = start
-        self._lose_patience(reached - start)
+        if dialects:
+            self._lose_patience(reached - start)
         if text_end:
             self._say(src, text_end)
         elif cut:
@@ -404,7 +412,8 @@ class Splitter:
 
     def _lose_patience(self, characters: int) -> None:
         self._patience -= characters > FAR
-        if self._patience == 0:
+        self._marks -= 1
+        if self._patience <= 0 or self._marks <= 0:
             self._grammar = grammar(calls=False)
 
 
@@ -431,5 +440,4 @@ def parse(
         UsageError: No such family is known.
     """
     splitter = Splitter(specs, reasoning=reasoning, markerless=markerless, family=family)
-    splitter.feed(text)
-    return splitter.finish(truncated=truncated)
+    return splitter.finish(text, truncated=truncated)

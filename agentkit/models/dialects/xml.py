@@ -142,29 +142,30 @@ def _text(src: Source, tags: Tags, value_ends: re.Pattern[str], name: str) -> st
 
     The end of a call counts only where the markup around it goes on too. Where it never does, the first one counts.
     """
-    start = src.at
+    start, limit = src.at, len(src.text)
     doubtful: tuple[int, int] | None = None
-    while found := value_ends.search(src.text, src.at):
+    while found := value_ends.search(src.text, src.at, limit):
         end, after = found.start(), found.end()
         src.at = after
         match found.lastgroup:
             case "end":
                 ends = goes_on(src, tags.parameter, tags.call_end, *tags.outer)
                 if ends and src.take(tags.call_end) and not goes_on(src, *tags.outer):
-                    doubtful, ends = doubtful or (end, after), False
+                    ends = False
+                    if doubtful is None:
+                        doubtful = end, after
+                        limit = next_call if (next_call := src.text.find(tags.call, after)) >= 0 else limit
             case "further":
                 end = after = end + 1
                 ends = _begins_parameter(src, tags, name)
             case _:
                 after = end
                 ends = goes_on(src, *tags.outer)
-        if ends and (doubtful is None or src.text.find(tags.call, doubtful[1], end) < 0):
+        if ends:
             src.at = after
             return src.text[start:end]
         src.at = found.end()
-        if ends:
-            break
-    else:
+    if limit == len(src.text):
         src.settle()
     if doubtful is None:
         raise CutOff

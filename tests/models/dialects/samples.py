@@ -48,7 +48,7 @@ def said(parsed: Parsed) -> tuple[Any, ...]:
 
 DSML = "｜DSML｜"
 M3 = "]<]minimax[>["
-TRICKY = "say \"hi\" </tool_call> [TOOL_CALLS] } ] it's <think> é 🌸\n\tend\\"
+TRICKY = 'say "hi" </tool_call> [TOOL_CALLS] } ] it\'s <think> é 🌸\n\tend\\'
 
 POSITIVE = (
     # JSON in a container
@@ -85,13 +85,17 @@ POSITIVE = (
         '<tool_call>\n```json\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n```\n</tool_call>',
         (OSLO,),
     ),
-    Sample("hermes", '<tool_call>{"name": "functions.get_weather", "arguments": {"city": "Oslo"}}</tool_call>', (OSLO,)),
+    Sample(
+        "hermes", '<tool_call>{"name": "functions.get_weather", "arguments": {"city": "Oslo"}}</tool_call>', (OSLO,)
+    ),
     Sample(
         "hermes",
         f"<tool_call>\n{json.dumps({'name': 'search', 'arguments': {'query': TRICKY}}, ensure_ascii=False)}\n</tool_call>",
         (("search", {"query": TRICKY}),),
     ),
-    Sample("hermes", '<tool_call>{"name": "get_weather", "arguments": {"city": "Oslo"}}</tool_call><|im_end|>', (OSLO,)),
+    Sample(
+        "hermes", '<tool_call>{"name": "get_weather", "arguments": {"city": "Oslo"}}</tool_call><|im_end|>', (OSLO,)
+    ),
     Sample(
         "hermes",
         'before <tool_call>{"name": "get_time", "arguments": {}}</tool_call> after',
@@ -200,7 +204,9 @@ POSITIVE = (
         '<longcat_tool_call>\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n</longcat_tool_call>',
         (OSLO,),
     ),
-    Sample("apertus", '<|tools_prefix|>[{"get_weather": {"city": "Oslo"}}, {"get_time": {}}]<|tools_suffix|>', (OSLO, TIME)),
+    Sample(
+        "apertus", '<|tools_prefix|>[{"get_weather": {"city": "Oslo"}}, {"get_time": {}}]<|tools_suffix|>', (OSLO, TIME)
+    ),
     Sample("gigachat", 'function call<|role_sep|>\n{"name": "get_weather", "arguments": {"city": "Oslo"}}', (OSLO,)),
     Sample("gigachat", '<|function_call|>{"name": "get_weather", "arguments": {"city": "Oslo"}}', (OSLO,)),
     Sample(
@@ -228,7 +234,7 @@ POSITIVE = (
     ),
     Sample("functionary", '>>>get_weather\n{"city": "Oslo"}', (OSLO,)),
     Sample("functionary", 'all\nLet me see.\n>>>get_weather\n{"city": "Oslo"}', (OSLO,), content="Let me see."),
-    Sample("functionary", '>>>all\nLet me see.>>>get_time\n{}', (TIME,), content="Let me see."),
+    Sample("functionary", ">>>all\nLet me see.>>>get_time\n{}", (TIME,), content="Let me see."),
     Sample("named", 'get_weather\n{"city": "Oslo"}', (OSLO,)),
     Sample(
         "functionary",
@@ -247,7 +253,12 @@ POSITIVE = (
         (OSLO,),
     ),
     Sample("harmony", 'commentary to=functions.get_weather json{"city": "Oslo"}', (OSLO,)),
-    Sample("harmony", 'analysisWe look it up.assistantcommentary to=functions.get_weather json{"city": "Oslo"}', (OSLO,), reasoning="We look it up."),
+    Sample(
+        "harmony",
+        'analysisWe look it up.assistantcommentary to=functions.get_weather json{"city": "Oslo"}',
+        (OSLO,),
+        reasoning="We look it up.",
+    ),
     Sample("harmony", "analysisEasy.assistantfinalIt is 4.", content="It is 4.", reasoning="Easy."),
     Sample(
         "harmony",
@@ -368,7 +379,9 @@ POSITIVE = (
         (OSLO,),
         content="I am looking.",
     ),
-    Sample("lfm2", '<|tool_call_start|>[{"name": "get_weather", "arguments": {"city": "Oslo"}}]<|tool_call_end|>', (OSLO,)),
+    Sample(
+        "lfm2", '<|tool_call_start|>[{"name": "get_weather", "arguments": {"city": "Oslo"}}]<|tool_call_end|>', (OSLO,)
+    ),
     Sample("olmo", '<function_calls>get_weather(city="Oslo")\nget_time()</function_calls>', (OSLO, TIME)),
     Sample("fence", 'Sure.\n```tool_code\nget_weather(city="Oslo")\n```', (OSLO,), content="Sure."),
     Sample("fence", '```tool_code\nprint(get_weather(city="Oslo"))\n```', (OSLO,)),
@@ -488,10 +501,10 @@ TEXT = (
     "<function=delete_everything>\n<parameter=x>\n1\n</parameter>\n</function>",
     "`<think>` opens a thought and `</think>` closes it.",
     '{"html": "<think>x</think> <tool_call>{}</tool_call>", "n": [1, {"a": "]"}]}',
-    "<｜tool▁calls▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{\"city\": \"Oslo\"}\n```<｜tool▁calls▁end｜>",
+    '<｜tool▁calls▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n{"city": "Oslo"}\n```<｜tool▁calls▁end｜>',
     '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Oslo"<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
-    '<|tool_call>call:delete_everything{x:1}<tool_call|>',
-    '<tool_call>not valid json</tool_call>',
+    "<|tool_call>call:delete_everything{x:1}<tool_call|>",
+    "<tool_call>not valid json</tool_call>",
     '<tool_call>{"name": "get_weather", "arguments": "Oslo"}</tool_call>',
     '<tool_call>{"name": "get_weather", "arguments": ["Oslo"]}</tool_call>',
     '<tool_call>{"name": "get_weather", "arguments": {"city": "Oslo}}</tool_call> It rains.',
