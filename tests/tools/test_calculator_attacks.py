@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from agentkit.errors import ToolFailed
 from agentkit_tools import _numbers
-from agentkit_tools._arithmetic import MAX_CHARS, MAX_TOTAL_BITS, _Walk, evaluate
+from agentkit_tools._arithmetic import MAX_CHARS, evaluate
 from agentkit_tools._functions import _falling_bits
 from agentkit_tools._notation import as_python
-from agentkit_tools._numbers import MAX_BITS
+from agentkit_tools._numbers import MAX_BITS, MAX_TOTAL_BITS
 
 CODE = [
     "__import__('os').getpid()",
@@ -91,6 +91,8 @@ TOO_LARGE = [
     "perm(10**9, 10**8)",
     "comb(10**9, 5*10**8)",
     "comb(10**400, 10**300)",
+    "comb(20000, 10000)",
+    "comb(10**100, 4000)",
     "1 << 10**9",
     "1 << 10**30",
     "1e999999999999",
@@ -182,11 +184,18 @@ def test_the_length_of_a_text_is_bounded():
 
 MANY_HUGE = [
     "factorial(20000)+" * 110 + "1",
-    "gcd(2**262000-1,3**165000)+" * 60 + "1",
-    "(3**165000)%(2**131000-1)+" * 60 + "1",
-    "(3**165000)**0.5+" * 60 + "1",
-    "comb(12000,6000)+" * 90 + "1",
+    "max(" + "factorial(20000)," * 109 + "1)",
+    "max(" + "comb(10000,5000)," * 109 + "1)",
+    "max(" + "3^165000," * 200 + "1)",
+    "3^165000<" * 200 + "1",
+    "1e78000+" * 240 + "1",
+    "max(" + "gcd(3^82000,7^46000)," * 90 + "1)",
+    "max(" + "lcm(3^82000,7^46000)," * 90 + "1)",
+    "max(" + "sqrt(3^160000+1)," * 100 + "1)",
+    "max(" + "3^165000%7^46000," * 100 + "1)",
     "log(3**165000)+" * 100 + "1",
+    "(1<<260000)+" * 100 + "1",
+    "2^200000" + "*3" * 300,
 ]
 
 
@@ -197,15 +206,14 @@ def test_many_huge_numbers_are_refused_together(text):
         evaluate(text)
 
 
-def test_no_operation_begins_once_the_budget_is_spent():
-    """The operands are counted before the operation runs."""
-    ran = []
-    walk = _Walk("")
-    big = 1 << (MAX_BITS - 1)
-    with pytest.raises(ToolFailed):
-        for _ in range(100):
-            walk._apply(lambda a: ran.append(a) or 0, big)
-    assert len(ran) == MAX_TOTAL_BITS // MAX_BITS
+def test_no_whole_number_is_made_once_the_budget_is_spent():
+    """Sizes add up within one calculation, and the next one begins at nothing."""
+    for _ in range(2):
+        with _numbers.calculation():
+            for _ in range(MAX_TOTAL_BITS // MAX_BITS):
+                _numbers.check_size(MAX_BITS)
+            with pytest.raises(ToolFailed):
+                _numbers.check_size(1)
 
 
 @given(st.integers(-(10**30), 10**30), st.integers(0, 3000))

@@ -1,8 +1,8 @@
 """Evaluates an arithmetic expression: an allow-list over Python's syntax tree, with the costs known before they arise.
 
 Nothing here is ever handed to Python to run. A tree of numbers, operators, comparisons and calls of known functions is
-walked; anything else is refused. Three bounds hold the costs: the length of the text, the size of each whole number
-(`_numbers.check_size`), and the sum of the sizes of all operands.
+walked; anything else is refused. Three bounds hold the costs: the length of the text, the size of each whole number,
+and the size of all of them together (both in `_numbers.check_size`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from agentkit.errors import ToolFailed
 from agentkit_tools import _numbers as n
 from agentkit_tools._functions import CONSTANTS, FUNCTIONS
 from agentkit_tools._notation import PERCENT, as_python
-from agentkit_tools._numbers import MAX_BITS, Number
+from agentkit_tools._numbers import Number
 
 MAX_CHARS = 2000
 """The longest expression."""
-MAX_TOTAL_BITS = 4 * MAX_BITS
-"""All operands of an expression together."""
 _MAX_NESTING = 100
 _LARGEST_EXPONENT = 10_000_000
 
@@ -63,7 +61,7 @@ def evaluate(expression: str) -> str:
         tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ToolFailed("This is no arithmetic expression. Write something like 12*(3+4).") from None
-    with n.decimals():
+    with n.calculation():
         walk = _Walk(source)
         match tree:
             case ast.Compare():
@@ -73,12 +71,11 @@ def evaluate(expression: str) -> str:
 
 
 class _Walk:
-    """One walk over one tree; it remembers how much was calculated so far."""
+    """One walk over one tree."""
 
     def __init__(self, source: str) -> None:
         self._source = source
         self._nesting = 0
-        self._spent_bits = 0
 
     def value(self, node: ast.expr) -> Number:
         """The value of a node."""
@@ -125,14 +122,13 @@ class _Walk:
         for link in reversed(links):
             right = self.value(link.right)
             if _adds_percent(link):
-                right = self._apply(n.multiply, value, right)
-            value = self._apply(_operator(link.op), value, right)
+                right = n.multiply(value, right)
+            value = _operator(link.op)(value, right)
         return value
 
     def _call(self, name: str, nodes: list[ast.expr]) -> Number:
-        match nodes:
-            case [ast.Tuple(elts=inner)]:  # max((1, 2, 3))
-                nodes = inner
+        if len(nodes) == 1 and isinstance(nodes[0], ast.Tuple):  # max((1, 2, 3))
+            nodes = nodes[0].elts
         function = FUNCTIONS[name]
         if len(nodes) < function.least or (function.most is not None and len(nodes) > function.most):
             most = "or more" if function.most is None else f"to {function.most}"
@@ -141,13 +137,7 @@ class _Walk:
                 f"{name} takes {takes} number(s), not {len(nodes)}. "
                 "Inside a function's brackets a comma separates numbers: leave out thousands separators."
             )
-        return self._apply(function.call, *map(self.value, nodes))
-
-    def _apply(self, operation: Callable[..., Number], *operands: Number) -> Number:
-        self._spent_bits += sum(map(n.bits, operands))
-        if self._spent_bits > MAX_TOTAL_BITS:
-            raise ToolFailed("There are too many huge numbers in one expression. Calculate it in parts.")
-        return operation(*operands)
+        return function.call(*map(self.value, nodes))
 
 
 def _operator(node: ast.operator) -> Callable[[Number, Number], Number]:

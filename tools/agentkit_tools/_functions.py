@@ -25,7 +25,7 @@ TAU = Decimal("6.283185307179586476925286766559005768394338798750211641949889184
 CONSTANTS: Mapping[str, Number] = {"pi": PI, "e": E, "tau": TAU}
 
 _LARGEST_ANGLE = Decimal(10) ** 12
-_LARGEST_COUNT = 20_000
+_MOST_CHOSEN = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ def comb(a: Number, b: Number) -> int:
     chosen = min(chosen, count - chosen)
     if chosen < 0:
         return 0
+    if chosen > _MOST_CHOSEN:  # its time grows with the square of this
+        raise ToolFailed(f"comb(n, k) is calculated for k or n-k up to {_MOST_CHOSEN}: the result has too many digits.")
     n.check_size(_falling_bits(count, chosen))
     return math.comb(count, chosen)
 
@@ -72,7 +74,7 @@ def perm(a: Number, b: Number | None = None) -> int:
 
 def _falling_bits(count: int, chosen: int) -> float:
     """About the size of count * (count - 1) * ..., `chosen` factors, without making it."""
-    if chosen > _LARGEST_COUNT:
+    if chosen > MAX_BITS:
         return math.inf
     return chosen * math.log2(count) if count else 0.0
 

@@ -2,9 +2,10 @@
 
 * Whole numbers and fractions are exact: 0.1 + 0.2 is 0.3, and 1/3*3 is 1.
 * What has no exact value (a root, a sine), or only an unreadable one (a fraction of more than `FRACTION_BITS` bits),
-  is a decimal of `PRECISION` digits. What calculates with decimals needs `decimals()` around it: it sets the precision.
+  is a decimal of `PRECISION` digits. What calculates needs `calculation()` around it: it sets the precision.
 * The size of a whole number is known BEFORE it is made: an operation whose result would have more than `MAX_BITS` bits
-  is refused, so that no text, however short, costs more than milliseconds.
+  is refused, and so is one that would make more than `MAX_TOTAL_BITS` in one calculation. Therefore no text, however
+  short or long, costs more than milliseconds.
 * A difference smaller than the rounding error of its operands is zero: sqrt(2)^2 - 2 is 0, and sin(pi) too.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import (
     ROUND_HALF_EVEN,
     Context,
@@ -33,6 +35,8 @@ Number: TypeAlias = int | Fraction | Decimal
 
 MAX_BITS = 1 << 18
 """The largest whole number: 262,144 bits, about 78,900 digits."""
+MAX_TOTAL_BITS = 4 * MAX_BITS
+"""All whole numbers that are made in one calculation."""
 FRACTION_BITS = 1 << 12
 """Numerator and denominator together; a longer fraction goes on as a decimal."""
 PRECISION = 60
@@ -50,9 +54,14 @@ _DECIMALS = Context(
 )
 
 
+_made_bits: ContextVar[float | None] = ContextVar("made_bits", default=None)
+"""The size of all whole numbers that this calculation has made; None outside one."""
+
+
 @contextmanager
-def decimals() -> Iterator[None]:
-    """Decimals have `PRECISION` digits in here, and what they cannot hold is said in words."""
+def calculation() -> Iterator[None]:
+    """One calculation: decimals have `PRECISION` digits, sizes add up, and what has no value is said in words."""
+    token = _made_bits.set(0.0)
     try:
         with localcontext(_DECIMALS):
             yield
@@ -64,6 +73,8 @@ def decimals() -> Iterator[None]:
         raise ToolFailed("The result is too close to zero, below 1e-999999. Calculate its logarithm instead.") from None
     except InvalidOperation:
         raise ToolFailed("There is no real number that is the result.") from None
+    finally:
+        _made_bits.reset(token)
 
 
 def bits(number: Number) -> int:
@@ -85,7 +96,7 @@ def exact(number: Fraction) -> Number:
 
 
 def decimal(number: Number) -> Decimal:
-    """The number as a decimal (inside `decimals()`)."""
+    """The number as a decimal (inside a `calculation()`)."""
     match number:
         case int():
             spare = max(0, number.bit_length() - 4 * PRECISION)  # digits that would be rounded away cost quadratic time
@@ -97,10 +108,10 @@ def decimal(number: Number) -> Decimal:
 
 
 def check_size(size_bits: float) -> None:
-    """Refuses a whole number before it is made.
+    """Refuses a whole number before it is made, and counts it.
 
     Args:
-        size_bits: How many bits it would have, at least.
+        size_bits: How many bits it would have.
     """
     if size_bits > MAX_BITS:
         digits = f"about {size_bits * math.log10(2):,.0f}" if size_bits < 1e15 else "far too many"
@@ -108,6 +119,11 @@ def check_size(size_bits: float) -> None:
             f"The result would have {digits} digits; the limit is {MAX_BITS * math.log10(2):,.0f}. "
             "Calculate its logarithm instead: log10(a^b) is b*log10(a)."
         )
+    made_bits = _made_bits.get()
+    if made_bits is not None:
+        if made_bits + size_bits > MAX_TOTAL_BITS:
+            raise ToolFailed("There are too many huge numbers in one expression. Calculate it in parts.")
+        _made_bits.set(made_bits + size_bits)
 
 
 def add(a: Number, b: Number) -> Number:
@@ -308,7 +324,7 @@ def to_text(number: Number, *, exact_digits: int = 30, digits: int = 16) -> str:
         whole_text = Context(prec=exact_digits, traps=[Inexact])
         return _decimal_text(whole_text.divide(Decimal(top), Decimal(bottom)), max(exact_digits, 21))
     except Inexact:
-        with decimals():
+        with calculation():
             return _decimal_text(Context(prec=digits).plus(decimal(number)), digits)
 
 
@@ -318,7 +334,7 @@ def _integer_text(number: int) -> str:
         return str(number)
     digits = int(math.log10(size)) + 1
     digits += (size >= 10**digits) - (size < 10 ** (digits - 1))
-    with decimals():
+    with calculation():
         shown = _decimal_text(Context(prec=16, Emax=10**6).plus(decimal(number)), 16)
     return f"{shown} (a whole number of {digits:,} digits)"
 
