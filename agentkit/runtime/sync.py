@@ -8,6 +8,7 @@ Ctrl-C cancels the run, lets it record what is finished, and raises KeyboardInte
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections import deque
@@ -30,6 +31,9 @@ T = TypeVar("T")
 CLEAN_UP_S = 10.0
 """How long a cancelled run may take to record what is finished."""
 
+EXIT_S = 2.0
+"""How long a process that exits waits for its connections to close."""
+
 POLL_S = 0.005
 """How often a run looks whether a slow sync reader has caught up."""
 
@@ -38,14 +42,21 @@ inside_run: ContextVar[bool] = ContextVar("agentkit_inside_run", default=False)
 
 
 class Portal:
-    """A daemon thread with an event loop of its own."""
+    """A daemon thread with an event loop of its own; a process that exits ends it, and so closes its connections."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._ready = threading.Event()
         self.portal: BlockingPortal
-        threading.Thread(target=anyio.run, args=(self._serve,), name="agentkit-loop", daemon=True).start()
+        self._thread = threading.Thread(target=anyio.run, args=(self._serve,), name="agentkit-loop", daemon=True)
+        self._thread.start()
         self._ready.wait()
+        atexit.register(self._close)
+
+    def _close(self) -> None:
+        if self.pid == os.getpid():  # a forked child has the exit, but not the thread
+            self.portal.start_task_soon(self.portal.stop, True)
+            self._thread.join(EXIT_S)
 
     async def _serve(self) -> None:
         async with BlockingPortal() as self.portal:
