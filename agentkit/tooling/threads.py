@@ -77,7 +77,8 @@ def loop_scheduler() -> Callable[..., Any]:
 
     `anyio.from_thread` would block the thread until the loop has answered; a worker has better to do.
     """
-    native: Any = current_token().native_token
+    token: Any = current_token()
+    native = getattr(token, "native_token", token)  # before anyio 4.11 the token is the native one
     schedule: Callable[..., Any] = getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
     return schedule
 

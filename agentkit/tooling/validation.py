@@ -182,8 +182,8 @@ def _generator() -> type[GenerateJsonSchema]:
 
         def encode_default(self, dft: Any) -> Any:
             """The default as JSON; what is not finite counts as what JSON cannot carry."""
-            encoded = super().encode_default(dft)
             try:
+                encoded = super().encode_default(dft)
                 json.dumps(encoded, allow_nan=False)
             except ValueError as error:
                 raise PydanticSerializationError(str(error)) from error
@@ -193,5 +193,9 @@ def _generator() -> type[GenerateJsonSchema]:
             """An object: the names of the fields are what a model can go by. Arrays are accepted too."""
             members = [core_schema.arguments_parameter(each["name"], each["schema"]) for each in schema["fields"]]
             return self.kw_arguments_schema(members, None)
+
+        def arguments_schema(self, schema: Any) -> dict[str, Any]:
+            """What a named tuple was before pydantic 2.14."""
+            return self.kw_arguments_schema(schema["arguments_schema"], None)
 
     return Generator
