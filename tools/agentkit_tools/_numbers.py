@@ -77,15 +77,11 @@ def calculation() -> Iterator[None]:
         _made_bits.reset(token)
 
 
-def bits(number: Number) -> int:
-    """How much there is to calculate with: the bits of an exact number, and little for a decimal."""
-    match number:
-        case int():
-            return number.bit_length()
-        case Fraction():
-            return number.numerator.bit_length() + number.denominator.bit_length()
-        case _:
-            return 4 * PRECISION
+def bits(number: int | Fraction) -> int:
+    """How much there is to calculate with: the length of the number, or of its numerator and denominator."""
+    if isinstance(number, int):
+        return number.bit_length()
+    return number.numerator.bit_length() + number.denominator.bit_length()
 
 
 def exact(number: Fraction) -> Number:
@@ -275,7 +271,7 @@ def _decimal_power(base: Number, exponent: Number) -> Decimal:
         nearest = whole(exponent)
         if compare(exponent, nearest) != 0:
             raise ToolFailed(
-                "A negative number to a broken power is no real number. For an odd root write -(8^(1/3)) or cbrt(-8)."
+                "A negative number to a fractional power is no real number. For odd roots write -(8^(1/3)) or cbrt(-8)."
             )
         exponent = nearest
     return decimal(base) ** decimal(exponent)
@@ -321,8 +317,8 @@ def to_text(number: Number, *, exact_digits: int = 30, digits: int = 16) -> str:
         return _integer_text(number)
     try:
         top, bottom = number.as_integer_ratio() if isinstance(number, Fraction) else (number, 1)
-        whole_text = Context(prec=exact_digits, traps=[Inexact])
-        return _decimal_text(whole_text.divide(Decimal(top), Decimal(bottom)), max(exact_digits, 21))
+        exactly = Context(prec=exact_digits, traps=[Inexact])
+        return _decimal_text(exactly.divide(Decimal(top), Decimal(bottom)), max(exact_digits, 21))
     except Inexact:
         with calculation():
             return _decimal_text(Context(prec=digits).plus(decimal(number)), digits)
