@@ -16,20 +16,22 @@ class Heard:
         texts: The pieces of text since the last retry.
     """
 
-    __slots__ = ("_announced", "_run", "texts")
+    __slots__ = ("_announced", "_run", "_said", "texts")
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._announced: set[str] = set()
+        self._said = False
         self.texts: list[str] = []
 
     def __call__(self, delta: Delta) -> Any:
         """Take one delta; what it gives back, if anything, is to be awaited."""
         match delta:
             case TextEvent():
+                self._said = True
                 self.texts.append(delta.text)
             case ReasoningEvent():
-                pass
+                self._said = True
             case ToolCallEvent():
                 self._announced.add(delta.call.id)
             case ToolCallReady():
@@ -45,13 +47,14 @@ class Heard:
 
     def discard(self) -> None:
         """What was heard did not come about."""
+        self._said = False
         self.texts.clear()
         if self._run.early is not None:
             self._run.early.discard()
 
     async def complete(self, answer: Assistant) -> None:
         """Show what the model did not emit itself, so that every model streams."""
-        if not self.texts:
+        if not self._said:
             if answer.reasoning:
                 await self._run.show(ReasoningEvent(answer.reasoning))
             if answer.content:

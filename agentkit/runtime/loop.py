@@ -70,8 +70,8 @@ async def _drive_with_early_calls(run: Run) -> Result[Any]:
     match came.pop():
         case Result() as result:
             return result
-        case fault:
-            raise fault
+        case error:
+            raise error
 
 
 async def _drive(run: Run) -> Result[Any]:

@@ -7,7 +7,6 @@ from its record.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 import anyio
-from anyio import from_thread
-from anyio.lowlevel import current_token
 
 from agentkit.core.entries import Entry
 from agentkit.core.events import Event, ToolProgressEvent
@@ -254,7 +251,7 @@ class Run:
             call=call,
             step=self.state.steps,
             session=self.task.session,
-            progress=ignore if listener is None else Progress(listener, call),
+            progress=ignore if listener is None else lambda value: listener(ToolProgressEvent(call, value)),
             run=self,
         )
 
@@ -284,26 +281,6 @@ class Run:
             _output=self.output,
             _render=self.task.output.render,
         )
-
-
-class Progress:
-    """Shows a tool's progress to the listener, from the loop's thread or from the tool's own."""
-
-    __slots__ = ("_call", "_home", "_listener", "_token")
-
-    def __init__(self, listener: Listener, call: ToolCall) -> None:
-        self._listener = listener
-        self._call = call
-        self._home = threading.get_ident()
-        self._token = current_token()
-
-    def __call__(self, value: Any) -> None:
-        """Report a value."""
-        event = ToolProgressEvent(self._call, value)
-        if threading.get_ident() == self._home:
-            self._listener(event)
-        else:
-            from_thread.run_sync(self._listener, event, token=self._token)
 
 
 def _least(limit: Any, own: Any, spent: Any) -> Any:

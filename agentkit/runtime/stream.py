@@ -8,7 +8,7 @@ stream's own `async with`, so that no generator is ever suspended inside it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import anyio
@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from agentkit.core.events import Event
 from agentkit.core.result import Result
+from agentkit.errors import UsageError
 from agentkit.runtime.run import Listener
 
 Out = TypeVar("Out")
@@ -25,6 +26,18 @@ MAX_WAITING = 1024
 
 Start: TypeAlias = Callable[[Listener], Awaitable[Result[Out]]]
 """Runs to the end, handing its events to the listener."""
+
+
+class Room:
+    """To be awaited before the next event; who cannot wait may let it be."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self, event: anyio.Event) -> None:
+        self._event = event
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._event.wait().__await__()
 
 
 class EventStream(Generic[Out]):
@@ -41,12 +54,16 @@ class EventStream(Generic[Out]):
         self._waiting: deque[Event] = deque()
         self._news = anyio.Event()
         self._room = anyio.Event()
+        self._entered = False
         self._over = False
         self._fault: BaseException | None = None
         self._tasks: TaskGroup
         self.result: Result[Out] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._entered:
+            raise UsageError("this stream has begun already: enter it once, with one `async with`")
+        self._entered = True
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._run)
@@ -91,5 +108,6 @@ class EventStream(Generic[Out]):
         self._news.set()
         if len(self._waiting) < MAX_WAITING:
             return None
-        self._room = anyio.Event()
-        return self._room.wait()
+        if self._room.is_set():
+            self._room = anyio.Event()
+        return Room(self._room)

@@ -26,7 +26,8 @@ class ToolContext(Generic[Deps]):
         call: The call that is being answered.
         step: The step of the turn, from 1; 0 outside a run.
         session: The session that the run is kept in, if any.
-        progress: Reports a value to whoever listens; may be called from the tool's own thread.
+        progress: Reports a value to whoever listens; may be called from the tool's own thread. What it gives back, if
+            anything, an async tool may await, so that it is no faster than its listener.
         run: The runtime's own handle, for agents that are tools. Opaque.
     """
 
@@ -34,7 +35,7 @@ class ToolContext(Generic[Deps]):
     call: ToolCall = field(default=NO_CALL)
     step: int = 0
     session: str | None = None
-    progress: Callable[[Any], None] = ignore
+    progress: Callable[[Any], Any] = ignore
     run: Any = None
 
     @property

@@ -41,7 +41,7 @@ from agentkit.tooling.threads import Reports, TimedOut, shared_pool
 RETRY_DELAY_S = 0.1
 """Before the first repetition; doubled before each further one."""
 
-Report: TypeAlias = Callable[[Any], None]
+Report: TypeAlias = Callable[[Any], Any]
 
 NO_CONTEXT: ToolContext[Any] = ToolContext()
 
@@ -251,15 +251,16 @@ async def _value_of(value: Any, report: Report) -> Any:
     last = None
     async with aclosing(value):
         async for last in value:
-            _tell(report, last)
-            await checkpoint()  # a generator that never waits must not keep the loop from anyone
+            behind = _tell(report, last)  # a listener that is behind is waited for
+            await (checkpoint() if behind is None else behind)  # and the loop is never kept from anyone
     return last
 
 
-def _tell(report: Report, value: Any) -> None:
+def _tell(report: Report, value: Any) -> Any:
     """Progress is a courtesy: a listener that fails does not fail the tool."""
     with suppress(Exception):
-        report(value)
+        return report(value)
+    return None
 
 
 def _last(generator: Generator[Any, Any, Any], report: Report) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from agentkit import Agent, ModelError, tool
-from agentkit.core.events import RetryEvent, TextEvent
+from agentkit import Agent, ModelError, UsageError, tool
+from agentkit.core.events import ReasoningEvent, RetryEvent, TextEvent
 from agentkit.core.messages import Assistant
 from agentkit.models.scripted import Scripted, call
 
@@ -146,3 +146,46 @@ async def test_progress_of_a_tool_is_shown_from_the_loop_and_from_a_thread():
     progress = [(e.call.name, e.value) for e in events if e.kind == "tool_progress"]
     assert {("climb", 0), ("climb", 1), ("dig", 0), ("dig", -1)} <= set(progress)
     assert {e.call.name: e.result.content for e in events if e.kind == "tool_result"} == {"climb": "2", "dig": "-2"}
+
+
+async def test_progress_that_nobody_reads_holds_its_tool_back():
+    """Two floods at once, from generators: bounded, and all of it arrives."""
+    yielded = 0
+
+    @tool
+    async def flood(n: int):
+        nonlocal yielded
+        for i in range(n):
+            yielded += 1
+            yield i
+
+    agent = Agent(Scripted([[call("flood", n=4_000), call("flood", n=4_000)], "done"]), [flood])
+    with anyio.fail_after(20):
+        async with agent.astream("go") as events:
+            await anext(events)
+            await anyio.sleep(0.2)
+            assert yielded < 3_000
+            progress = [event async for event in events if event.kind == "tool_progress"]
+    assert len(progress) == 8_000
+
+
+async def test_a_stream_is_entered_once():
+    """A second run of the same question is never meant."""
+    stream = Agent(Scripted(["a"])).astream("go")
+    async with stream:
+        with pytest.raises(UsageError, match="once"):
+            await stream.__aenter__()
+
+
+async def test_thoughts_before_a_call_are_shown_once():
+    """Streamed thoughts are not repeated with the whole answer."""
+
+    class Thinker:
+        async def call(self, request, emit=None):
+            if request.messages[-1].kind == "tool_result":
+                return Assistant(content="3")
+            emit(ReasoningEvent("hm"))
+            return Assistant(reasoning="hm", tool_calls=(call("add", a=1, b=2),))
+
+    events = await events_of(Agent(Thinker(), [add]))
+    assert [e.kind for e in events].count("reasoning") == 1
