@@ -202,9 +202,9 @@ async def _try(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -
         args, kwargs = tool.validator.bind(prepared.arguments, context)
         if tool.timeout_s is None:
             return _answer(tool, await _value_of(tool.function(*args, **kwargs), context.progress))
-        with anyio.move_on_after(tool.timeout_s) as scope:
-            value = await _value_of(tool.function(*args, **kwargs), context.progress)
-        return _timed_out(tool) if scope.cancelled_caught else _answer(tool, value)
+        with anyio.move_on_after(tool.timeout_s):
+            return _answer(tool, await _value_of(tool.function(*args, **kwargs), context.progress))
+        return _timed_out(tool)
     except BaseException as error:
         if must_leave(error):
             raise
@@ -230,9 +230,9 @@ async def _in_thread(tool: Invocable, prepared: Prepared, context: ToolContext[A
             return _timed_out(tool, "; it may still be running")
     if isinstance(answer, Called):
         return answer
-    with anyio.move_on_after(tool.timeout_s) as scope:
-        value = await _value_of(answer, context.progress)
-    return _timed_out(tool) if scope.cancelled_caught else _answer(tool, value)
+    with anyio.move_on_after(tool.timeout_s):
+        return _answer(tool, await _value_of(answer, context.progress))
+    return _timed_out(tool)
 
 
 def _needs_loop(value: Any) -> bool:

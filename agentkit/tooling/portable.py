@@ -22,7 +22,8 @@ def _rebuilt(hint: Any, twins: dict[Any, Any]) -> Any:
     if isinstance(hint, type) and typing.is_typeddict(hint):
         refused = sys.version_info < (3, 12) and type(hint).__module__ == "typing"
         return (twins.get(hint) or _twin(hint, twins)) if refused else hint
-    origin, args = get_origin(hint), get_args(hint)
+    origin: Any = get_origin(hint)
+    args = get_args(hint)
     if origin is Literal:
         return _literal(hint, args)
     if origin is Annotated:

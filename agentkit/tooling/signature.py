@@ -94,7 +94,8 @@ def read_signature(function: Callable[..., Any], *, name: str, method: bool = Fa
         UsageError: An annotation cannot be resolved, or Python does not know the signature.
     """
     try:
-        given = list(inspect.signature(function).parameters.values())
+        plain = function.__func__ if isinstance(function, classmethod) else function
+        given = list(inspect.signature(plain).parameters.values())
     except (ValueError, TypeError) as error:
         raise UsageError(
             f"tool {name!r}: Python knows no signature of it; wrap it in a function of your own"

@@ -99,7 +99,7 @@ class Tool(Generic[P, R]):
         function: Any = self.function
         if isinstance(function, staticmethod) or (obj is None and not isinstance(function, classmethod)):
             return self
-        bound = function.__get__(obj, owner)
+        bound: Any = function.__get__(obj, owner)
         if self.unbound:
             return dataclasses.replace(self, function=bound, owner=bound.__self__, unbound=False)
         # A method whose first parameter is not called self: only now is it known that it is no argument.
@@ -207,8 +207,7 @@ def _make(function: Any, name: str | None) -> Tool[..., Any]:
     name = name or name_of(function)
     check_name(name)
     unbound = is_method(function)
-    plain = function.__func__ if isinstance(function, classmethod) else function
-    signature = read_signature(plain, name=name, method=unbound)
+    signature = read_signature(function, name=name, method=unbound)
     documented = read_docstring(doc_of(function), {parameter.name for parameter in signature})
     parameters = schema_of(signature, documented.parameters, name=name)
     return Tool(

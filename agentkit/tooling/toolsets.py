@@ -22,7 +22,7 @@ def collect(tools: Iterable[AnyTool]) -> dict[str, Tool[..., Any]]:
     """
     collected: dict[str, Tool[..., Any]] = {}
     for each in tools:
-        made = each if type(each) is Tool else tool(each)
+        made = each if isinstance(each, Tool) else tool(each)
         name = made.spec.name
         if name in collected:
             raise UsageError(
