@@ -79,9 +79,9 @@ def is_whole_object(text: str) -> bool:
 
 
 def finish_reason_of(said: Any, *, has_calls: bool) -> str:
-    """The finish reason in the words of chat completions; what is not known stays as it was said."""
-    reason = said.strip() if isinstance(said, str) else ""
-    reason = FINISH_REASONS.get(reason.lower(), reason.lower() if reason.isupper() else reason)
+    """The finish reason in the words of chat completions; what is not known stays as it was said, in lower case."""
+    reason = said.strip().lower() if isinstance(said, str) else ""
+    reason = FINISH_REASONS.get(reason, reason)
     if has_calls and reason in {"", "stop"}:
         return "tool_calls"
     return reason or "stop"
@@ -122,9 +122,12 @@ class _Prose:
             self.pieces.append(piece)
         return piece
 
-    def whole(self) -> str:
-        """All of it; a half that stayed alone is replaced."""
-        return "".join(self.pieces) + mended(self.half)
+    def close(self) -> str:
+        """What is left to show: the replacement of a half that stayed alone."""
+        rest, self.half = mended(self.half), ""
+        if rest:
+            self.pieces.append(rest)
+        return rest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -272,20 +275,21 @@ class Assembler:
         Raises:
             MalformedResponse: The stream was empty, broke off, or a piece of a call was lost.
         """
-        text, thoughts = self._text.whole(), self._thoughts.whole()
         if not self.is_over:
             raise MalformedResponse("the stream broke off before the answer was whole")
-        if self._reason is None and not (text or thoughts or self._calls):
+        if self._reason is None and self.is_empty:
             raise MalformedResponse("the stream ended without an answer")
         if self._damaged and self._calls:
             raise MalformedResponse("a piece of the stream could not be read, and the answer holds tool calls")
-        deltas = [self._announce(draft) for draft in self._calls if not draft.announced]
+        deltas: list[Delta] = [ReasoningEvent(rest)] if (rest := self._thoughts.close()) else []
+        deltas += [TextEvent(rest)] if (rest := self._text.close()) else []
+        deltas += [self._announce(draft) for draft in self._calls if not draft.announced]
         reason = finish_reason_of(self._reason, has_calls=bool(self._calls))
         calls = [draft.call() for draft in self._calls]
         answer = Assistant(
-            content=text,
+            content="".join(self._text.pieces),
             tool_calls=cut_off_last(calls, reason, self._calls.index(self._last) if self._last else -1),
-            reasoning=thoughts,
+            reasoning="".join(self._thoughts.pieces),
             finish_reason=reason,
             usage=self._usage.total(),
         )
@@ -318,13 +322,13 @@ class Assembler:
     def _joined_name(self, draft: _Draft, piece: str) -> str:
         """The name with one more piece; empty if the piece is the name of another call."""
         name, offered = draft.name, self._offered
-        if not name:
+        if not name or (piece == name and name in offered):
             return piece
         if name + piece in offered:
             return name + piece
         if draft.arguments:
             return name if piece == name else ""
-        if piece.startswith(name):
+        if piece.startswith(name):  # the same again, or a name that comes longer each time
             return piece
         if name in offered and piece in offered:
             return ""

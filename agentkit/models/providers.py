@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 from difflib import get_close_matches
@@ -10,6 +9,7 @@ from difflib import get_close_matches
 from agentkit.errors import UsageError
 from agentkit.models.chat_completions.model import ChatCompletions
 from agentkit.models.chat_completions.servers import CLOUDFLARE_KEYS, SERVERS
+from agentkit.models.local import Local
 from agentkit.models.model import Model
 
 SEA_LION = "@cf/aisingapore/gemma-sea-lion-v4-27b-it"
@@ -65,9 +65,7 @@ def default_model() -> Model:
 
 
 def _local(path: str | None) -> Model:
-    local = importlib.import_module("agentkit.models.local")  # heavy, and asked for by few
-    model: Model = local.Local(path)
-    return model
+    return Local(path)
 
 
 def _unknown(name: str, provider: str) -> str:

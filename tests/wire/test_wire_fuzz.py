@@ -136,10 +136,8 @@ def streamed(pieces: list[bytes]) -> Assistant | None:
     except ModelError:
         return None
     shown += rest
-    assert (
-        "".join(d.text for d in shown if d.kind == "text") == answer.content.removesuffix("\ufffd")
-        or "\ufffd" in answer.content
-    )
+    assert "".join(d.text for d in shown if d.kind == "text") == answer.content
+    assert "".join(d.text for d in shown if d.kind == "reasoning") == answer.reasoning
     assert sorted(d.call.id for d in shown if d.kind == "tool_call") == sorted(c.id for c in answer.tool_calls)
     return answer
 

@@ -7,7 +7,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from wire.fakes import PAIR, FakeServer, message, request
+from wire.fakes import PAIR, FakeServer, announced, delta, message, piece, request, sse
 
 from agentkit.core.messages import Assistant, System, ToolCall, ToolResult, ToolSpec, User
 from agentkit.core.settings import Settings
@@ -207,6 +207,58 @@ async def test_a_call_by_the_legal_name_is_a_call_of_the_tool():
     )
     answer = await server.model().call(request(tools=tools))
     assert [call.name for call in answer.tool_calls] == ["a.b", "a_b", "a b", "zzz"]
+
+
+@pytest.mark.anyio
+async def test_a_call_is_announced_by_our_name():
+    """In a stream as well."""
+    deltas = []
+    server = FakeServer(sse(piece(0, "a_b", "{}", id="x"), piece(1, "zzz", "", id="y"), delta("tool_calls")))
+    await server.model().call(request(tools=(ToolSpec("a.b", "", PAIR),)), deltas.append)
+    assert announced(deltas) == ["a.b", "zzz"]
+
+
+OPTIONAL = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a"]}
+FREE = {"type": "object", "properties": {"a": {"type": "object", "additionalProperties": True}}, "required": ["a"]}
+
+
+def test_tools_are_strict_where_nothing_is_lost():
+    """And only on OpenAI's own wire: what may be left out may be null there; a free dict cannot be strict."""
+    tools = (ToolSpec("one", "", OPTIONAL), ToolSpec("two", "", FREE), ToolSpec("three", "", OPTIONAL, strict=False))
+    one, two, three = (entry["function"] for entry in body(tools=tools, profile=profiles.OPENAI)["tools"])
+    assert one["strict"] is True
+    assert one["parameters"]["required"] == ["a", "b"]
+    assert "strict" not in two | three
+    assert two["parameters"]["properties"] == FREE["properties"]
+    assert three["parameters"] == OPTIONAL
+    assert all("strict" not in entry["function"] for entry in body(tools=tools)["tools"])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("streams", [False, True])
+async def test_arguments_of_a_strict_tool_are_what_the_tool_itself_takes(streams):
+    """The null that stands for a missing argument is taken out again; what is no object stays as it was written."""
+    tools = (ToolSpec("one", "", OPTIONAL),)
+    for written, expected in (
+        ('{"a": 1, "b": null}', '{"a": 1}'),
+        ('{"a": 1, "b": 2}', '{"a": 1, "b": 2}'),
+        ("[", "["),
+    ):
+        answer = message(None, [{"function": {"name": "one", "arguments": written}}])
+        server = FakeServer(answer)
+        got = await server.model(profile=profiles.OPENAI).call(
+            request(tools=tools), (lambda _: None) if streams else None
+        )
+        assert [call.arguments for call in got.tool_calls] == [expected]
+
+
+@pytest.mark.anyio
+async def test_arguments_that_were_cut_off_are_not_touched():
+    """Nothing is completed on the way back."""
+    tools, cut = (ToolSpec("one", "", OPTIONAL),), '{"a": 1, "b": nul'
+    server = FakeServer(message(None, [{"function": {"name": "one", "arguments": cut}}], reason="length"))
+    answer = await server.model(profile=profiles.OPENAI).call(request(tools=tools))
+    assert [(call.arguments, call.truncated) for call in answer.tool_calls] == [(cut, True)]
 
 
 PARTS = ({"type": "text", "text": "What"}, {"type": "text", "text": "is it?"})

@@ -652,6 +652,15 @@ async def test_facts_of_a_stream_are_kept():
     assert answer.extra == {"id": "c1", "logprobs": {"content": [{"token": "Hel"}, {"token": "lo."}]}}
 
 
+async def test_what_a_message_says_besides_grows_with_its_deltas():
+    """Reasoning details of OpenRouter, and a refusal."""
+    one, two = ({"type": "reasoning.text", "text": text} for text in ("H", "m."))
+    chunks = [delta(reasoning_details=[one], refusal="I can"), delta(reasoning_details=[two], refusal="not.")]
+    answer, _ = await streamed(sse(ROLE, *chunks, STOP))
+    assert answer.extra["reasoning_details"] == [one, two]
+    assert answer.extra["refusal"] == "I cannot."
+
+
 async def test_a_stream_and_a_whole_answer_say_the_same():
     """The same message by both ways."""
     calls = [{"index": 0, "id": "x", "type": "function", "function": {"name": "add", "arguments": A1}}]

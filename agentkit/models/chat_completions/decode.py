@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentkit.core.events import Delta
+from agentkit.core.events import Delta, ToolCallEvent
 from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models import json_bytes
@@ -32,7 +32,7 @@ Blame = Callable[[Fault], ModelError]
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 _ARGUMENT_FIELDS = ("arguments", "parameters", "input", "args")
-_OF_ANSWER = ("id", "system_fingerprint", "prompt_logprobs", "citations")
+_OF_ANSWER = ("id", "service_tier", "system_fingerprint", "prompt_logprobs", "citations")
 _OF_CHOICE = ("logprobs", "stop_reason")
 _OF_MESSAGE = ("refusal", "annotations", "reasoning_details", "audio", "images")
 _OF_CALL = ("extra_content",)  # Gemini's thought signatures
@@ -164,7 +164,7 @@ class StreamReader:
         answer, deltas = self._assembler.finish()
         extra = {**self._extra, "logprobs": self._logprobs} if self._logprobs else self._extra
         calls = tuple(self._offered.ours(call) for call in answer.tool_calls)
-        return checked(replace(answer, tool_calls=calls, model=self._model, extra=extra)), deltas
+        return checked(replace(answer, tool_calls=calls, model=self._model, extra=extra)), self._named(deltas)
 
     def _unusual(self, payload: bytes) -> Sequence[Delta]:
         """A payload that the fast reader refuses: the end, a remark, or JSON that is not quite."""
@@ -197,7 +197,15 @@ class StreamReader:
         for choice in _list(chunk.get("choices")):
             if isinstance(choice, Mapping) and choice.get("index") in (None, 0):
                 deltas += self._choice(choice, payload)
-        return deltas
+        return self._named(deltas)
+
+    def _named(self, deltas: Sequence[Delta]) -> Sequence[Delta]:
+        """The deltas with our names of the tools."""
+        if not self._offered.renamed:
+            return deltas
+        return [
+            ToolCallEvent(self._offered.named(one.call)) if isinstance(one, ToolCallEvent) else one for one in deltas
+        ]
 
     def _facts(self, chunk: Mapping[str, Any]) -> None:
         self._model = text_of(chunk.get("model")) or self._model
@@ -228,12 +236,24 @@ class StreamReader:
         text, inner = split_content(delta.get("content"))
         yield from assembler.reasoning(reasoning_of(delta) or inner)
         yield from assembler.text(text or text_of(delta.get("refusal")))
+        for name, value in _kept(delta, _OF_MESSAGE).items():
+            known: Any = self._extra.get(name)
+            grows = type(known) is type(value) and isinstance(value, str | list)
+            self._extra[name] = known + value if grows else value
         if delta.get("tool_calls") or delta.get("function_call"):
-            if _OBJECT_ARGUMENTS.search(payload):  # the fast reader would round large integers
-                exact = _list(json_bytes.loads(payload).get("choices"))
-                delta = next((d for c in exact if (d := _inside(c, "delta") or _inside(c, "message"))), delta)
-            for piece in call_pieces(delta):
+            for piece in call_pieces(_exact(delta, payload)):
                 yield from assembler.call(piece)
+
+
+def _exact(delta: Mapping[str, Any], payload: bytes) -> Mapping[str, Any]:
+    """The delta with integers of any size: the fast reader rounds those that stand outside of texts."""
+    if not _OBJECT_ARGUMENTS.search(payload):
+        return delta
+    try:
+        choices = _list(json_bytes.loads(payload).get("choices"))
+    except ValueError:  # an integer that even Python refuses
+        return delta
+    return next((found for c in choices if (found := _inside(c, "delta") or _inside(c, "message"))), delta)
 
 
 def call_pieces(message: Mapping[str, Any]) -> Iterator[CallPiece]:

@@ -207,7 +207,7 @@ class Encoder:
 
     def _tool_choice(self, choice: str | None, offered: Offered) -> Any:
         profile = self.profile
-        if choice in {None, "auto", "none"}:
+        if choice is None or choice in {"auto", "none"}:
             return choice if choice in profile.tool_choices else None
         if choice != "required":
             if choice not in offered.wire_names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +23,7 @@ from agentkit.models.exchange import Exchange
 from agentkit.models.http import ClientTransport, PerLoop, Post, Timeouts
 from agentkit.models.http_fast import best_transport
 from agentkit.models.model import Request
+from agentkit.models.prices import cost_usd
 from agentkit.models.retrying import Retries
 
 DEFAULT_TIMEOUT_S = 600.0
@@ -80,6 +81,7 @@ class ChatCompletions:
         named = here if base_url else SERVERS["openai"]  # OPENAI_BASE_URL moves the server, and takes the key along
         sent = _legal(headers or {})
         key = named.key(api_key, needed=named is here and http_client is None and "authorization" not in sent)
+        self._server = here.name
         self.model = model
         self.profile = profile or here.profile
         self.settings = _settings({**settings, "timeout_s": timeout_s})
@@ -115,7 +117,9 @@ class ChatCompletions:
             limit_s=settings.timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None),
             emit=emit,
         )
-        return await exchange.run()
+        answer = await exchange.run()
+        paid = cost_usd(self._server, self.model, answer.usage, service_tier=answer.extra.get("service_tier"))
+        return answer if paid is None else replace(answer, cost_usd=paid)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; those of others close when their loops end."""

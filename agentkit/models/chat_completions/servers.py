@@ -170,7 +170,7 @@ def endpoint(base_url: str) -> str:
         parts = urlsplit(text)
         legal = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
-        legal = False
+        parts, legal = urlsplit(""), False
     if not legal:
         seen = text.partition("?")[0][:80]
         raise UsageError(f"base_url must be an http(s) address such as http://127.0.0.1:8000/v1, got {seen!r}")

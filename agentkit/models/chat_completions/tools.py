@@ -34,13 +34,21 @@ class Offered:
     names: Mapping[str, str]
     restores: Mapping[str, Callable[[str], str]]
 
+    @property
+    def renamed(self) -> bool:
+        """Whether a tool has another name on the wire."""
+        return self.names.keys() != self.wire_names.keys()
+
+    def named(self, call: ToolCall) -> ToolCall:
+        """The call with our name of its tool."""
+        name = self.names.get(call.name, call.name)
+        return call if name == call.name else replace(call, name=name)
+
     def ours(self, call: ToolCall) -> ToolCall:
         """A call as the model wrote it, with our name and the arguments that our schema means."""
-        name = self.names.get(call.name, call.name)
-        restore = None if call.truncated else self.restores.get(name)
-        if restore is None:
-            return call if name == call.name else replace(call, name=name)
-        return replace(call, name=name, arguments=restore(call.arguments))
+        call = self.named(call)
+        restore = None if call.truncated else self.restores.get(call.name)
+        return call if restore is None else replace(call, arguments=restore(call.arguments))
 
 
 NO_TOOLS = Offered(wire_names={}, names={}, restores={})
