@@ -65,6 +65,7 @@ class Answer:
         self._calls: list[ToolCall] = []
         self._id, self._count = uuid4().hex[:24], 0
         self._held: list[str] = []  # white space and stop tokens, until it is known what follows
+        self._held_thought: list[str] = []
         self._stopped = False  # a stop token is among them
         self._new_thought = True
         self._taken_out = False
@@ -106,6 +107,10 @@ class Answer:
         self._held.append(token)
         self._stopped = True
 
+    def stop_thought(self, token: str) -> None:
+        """A token that ends the thought, unless more of it follows."""
+        self._held_thought.append(token)
+
     def take_out(self) -> None:
         """Something that is no text stood here."""
         self._taken_out = True
@@ -129,17 +134,17 @@ class Answer:
         body = text.rstrip()
         if body:
             if self._new_thought and self._reasoning:
-                self._held = [BETWEEN_THOUGHTS]
+                self._held_thought = [BETWEEN_THOUGHTS]
             self._new_thought = False
-            self._think("".join((*self._held, body)))
-            self._held, self._stopped = [], False
+            self._think("".join((*self._held_thought, body)))
+            self._held_thought = []
             text = text[len(body) :]
         if text and not self._new_thought:
-            self._held.append(text)
+            self._held_thought.append(text)
 
     def end_thought(self) -> None:
         """The thought is over."""
-        self._held = []
+        self._held_thought = []
         self._taken_out = True
         self._new_thought = True
 
@@ -147,7 +152,7 @@ class Answer:
         """Everything so far was reasoning, though it did not look like it: `text` is how it was written."""
         self._content.clear()
         self._calls.clear()
-        self._held = []
+        self._held, self._stopped = [], False
         self.deltas = [delta for delta in self.deltas if isinstance(delta, ReasoningEvent)]
         if self._told:
             self.deltas = [RetryEvent("what looked like the answer was reasoning")]

@@ -30,6 +30,7 @@ class Dialect:
         whole: The calls must be the whole message.
         at_opener: `read` begins at the opener, not after it.
         line_start: The opener counts only at the start of a line.
+        doubtful: The opener begins other things too: what is cut off after it is a call only if it names a tool.
         closers: What a damaged call leaves behind; dropped after a call.
     """
 
@@ -39,6 +40,7 @@ class Dialect:
     whole: bool = False
     at_opener: bool = False
     line_start: bool = False
+    doubtful: bool = False
     closers: tuple[str, ...] = ()
 
 
@@ -53,6 +55,7 @@ class Family:
         write: Calls as its models write them.
         offer: The list of tools and how to call them, for the system message; None where no prompt is known.
         answer: The result of a tool (its name, its text), for the message after the call.
+        system: Whether its templates know instructions; else they stand in the first user message.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Family:
     write: Write
     offer: Offer | None = None
     answer: Answer | None = None
+    system: bool = True
 
 
 def describe(spec: ToolSpec) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.dialect import Dialect, Family, describe
 from agentkit.models.dialects.envelope import read_json
 from agentkit.models.dialects.hermes import envelope
+from agentkit.models.dialects.items import python_call, read_item
 from agentkit.models.dialects.llama import BARE_JSON
-from agentkit.models.dialects.pythonic import BARE_LIST, calls_or_json, python_call, write_call
+from agentkit.models.dialects.pythonic import BARE_LIST, write_call
 from agentkit.models.dialects.source import CutOff, Found, Read, Source, dump
 
 FENCE = "```"
@@ -27,8 +28,10 @@ JSON_LABELS = ("", "json", "JSON")
 
 
 def _labelled(src: Source) -> None:
-    """Read the rest of a fence whose label says that it is calls."""
+    """Read the rest of a fence whose label says that it is calls; a result after it was made up by the model."""
     _fence(src, CALL_LABELS, _item)
+    src.space()
+    src.over = bool(src.take(f"{FENCE}tool_output"))
 
 
 def _plain(src: Source) -> None:
@@ -71,7 +74,7 @@ def _item(src: Source) -> None:
         python_call(src)
         src.need(")")
     else:
-        calls_or_json(src)
+        read_item(src)
 
 
 def _json_item(src: Source) -> None:
@@ -116,8 +119,8 @@ def _answer_named(name: str, text: str) -> str:
     return f"Result of {name}:\n{text}"
 
 
-LABELLED = Dialect(label="fence", openers=(FENCE,), line_start=True, read=_labelled)
-ANYWHERE = Dialect(label="fence", openers=(FENCE,), line_start=True, read=_plain)
+LABELLED = Dialect(label="fence", openers=(FENCE,), line_start=True, doubtful=True, read=_labelled)
+ANYWHERE = Dialect(label="fence", openers=(FENCE,), line_start=True, doubtful=True, read=_plain)
 WHOLE = Dialect(label="fence", whole=True, read=_whole)
 
 GEMMA = Family(
@@ -127,6 +130,7 @@ GEMMA = Family(
     write=_write_code,
     offer=_offer_code,
     answer=_answer,
+    system=False,
 )
 
 GENERIC = Family(

@@ -106,10 +106,13 @@ def _write(before: str, quote: str, after: str) -> Callable[[Sequence[Found]], s
         if isinstance(item, str):
             return f"{quote}{item}{quote}"
         if isinstance(item, Mapping):
-            return "{" + ",".join(f"{key}:{value(part)}" for key, part in item.items()) + "}"
+            return "{" + ",".join(f"{name(key)}:{value(part)}" for key, part in item.items()) + "}"
         if isinstance(item, list):
             return "[" + ",".join(map(value, item)) + "]"
         return dump(item)
+
+    def name(key: str) -> str:
+        return key if _KEY.fullmatch(key) and key == key.strip() else f"{quote}{key}{quote}"
 
     return lambda calls: "".join(f"{before}call:{call.name}{value(call.arguments)}{after}" for call in calls)
 
@@ -121,7 +124,10 @@ def _dialect(label: str, opener: str, quote: str, closer: str) -> Dialect:
 GEMMA4 = Family(
     name="gemma4",
     models=("gemma-4", "gemma4"),
-    dialects=(_dialect("gemma4", "<|tool_call>", '<|"|>', "<tool_call|>"),),
+    dialects=(
+        _dialect("gemma4", "<|tool_call>", '<|"|>', "<tool_call|>"),
+        Dialect(label="gemma4", whole=True, read=_call('<|"|>', "<tool_call|>")),
+    ),
     write=_write("<|tool_call>", '<|"|>', "<tool_call|>"),
 )
 

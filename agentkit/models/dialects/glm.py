@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentkit.models.dialects.dialect import Dialect, Family, enclosed
-from agentkit.models.dialects.hermes import json_item
+from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.qwen_xml import plain
 from agentkit.models.dialects.source import CutOff, Found, Source
 from agentkit.models.dialects.xml import goes_on
@@ -67,7 +67,7 @@ def _value(src: Source) -> str:
 
 def _hunyuan_item(src: Source) -> None:
     src.need("<tool_call>") if src.sees("<tool_call>") else None
-    json_item(src) if src.sees("{") else _call(src)
+    read_item(src) if src.sees("{") else _call(src)
 
 
 def _write(calls: Sequence[Found]) -> str:

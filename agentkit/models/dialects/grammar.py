@@ -8,7 +8,7 @@ from functools import lru_cache
 from agentkit.models.dialects import reasoning
 from agentkit.models.dialects.dialect import Dialect
 from agentkit.models.dialects.families import all_dialects, family_named
-from agentkit.models.dialects.fence import FENCE
+from agentkit.models.dialects.fence import ANYWHERE, FENCE
 from agentkit.models.dialects.marks import Marks, compile_marks
 from agentkit.models.dialects.reasoning import THOUGHTS
 
@@ -40,15 +40,18 @@ class Grammar:
 
 
 @lru_cache(maxsize=64)
-def grammar(family: str | None = None, *, markerless: bool = True, calls: bool = True) -> Grammar:
+def grammar(family: str | None = None, *, markerless: bool = True, fences: bool = False, calls: bool = True) -> Grammar:
     """The grammar of a family's answers, or of everyone's.
 
     Args:
         family: The name of a family or of a model.
         markerless: Calls may stand without a mark, if they are the whole message.
+        fences: A plain JSON fence may be a call wherever it stands.
         calls: There may be calls; else only thoughts.
     """
     dialects = () if not calls else all_dialects() if family is None else family_named(family).dialects
+    if fences and ANYWHERE not in dialects:
+        dialects = (*dialects, ANYWHERE)
     openers: dict[str, tuple[Dialect, ...]] = {}
     for dialect in dialects:
         for opener in dialect.openers:

@@ -25,6 +25,7 @@ ENDS = ("<|end|>", "<|call|>", "<|return|>")
 
 _MESSAGE = "<|message|>"
 _TOKENS = ("<|constrain|>", "<|channel|>", "<|start|>", _MESSAGE)
+_CHANNELS = ("commentary", "analysis")
 _HEADER = re.compile(r"(?:[\w\s.:=/-]|<\|(?:start|channel|constrain)\|>)*+")
 _RECIPIENT = re.compile(r"\bto=([\w.:/-]+)")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
@@ -133,6 +134,13 @@ HARMONY = Family(
     dialects=(
         Dialect(label="harmony", openers=("<|start|>", "<|channel|>"), at_opener=True, closers=ENDS, read=_message),
         Dialect(label="harmony", closers=ENDS, read=_bare),
+        Dialect(
+            label="harmony",
+            openers=tuple(f"{role}{channel} to=functions." for role in ("", "assistant") for channel in _CHANNELS),
+            at_opener=True,
+            closers=ENDS,
+            read=_bare,
+        ),
     ),
     write=_write,
 )

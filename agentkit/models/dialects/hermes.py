@@ -2,8 +2,8 @@
 
     <tool_call>{"name": "get_weather", "arguments": {"city": "Oslo"}}</tool_call>
 
-Inside may stand one object, several, an array, OpenAI's envelope, a code fence around any of these, or a name with its
-arguments after it. The closing marker may be missing: stop strings eat it.
+Inside may stand one object, several, an array, OpenAI's envelope, a code fence around any of these: see `items.py`.
+The closing marker may be missing, for stop strings eat it. Where the opening one is, the closing one must be there.
 """
 
 from __future__ import annotations
@@ -13,38 +13,13 @@ from collections.abc import Callable, Sequence
 from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.dialect import Dialect, Family, Write, describe, enclosed
 from agentkit.models.dialects.envelope import read_json
+from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.source import Found, Source, dump
-
-
-def json_item(src: Source) -> None:
-    """Read JSON calls, in a code fence or not, or a name with its arguments after it."""
-    if src.take("```"):
-        src.word()
-        src.space()
-        read_json(src)
-        src.space()
-        src.need("```")
-    elif src.sees("{") or src.sees("["):
-        read_json(src)
-    else:
-        named_item(src)
-
-
-def named_item(src: Source) -> None:
-    """Read a name and the object of its arguments: `get_weather {"city": "Oslo"}`."""
-    spec = src.tools.get(src.word())
-    src.space()
-    if not src.sees("{"):
-        raise src.prose()
-    arguments = src.arguments()
-    if spec is None:
-        raise src.no_call(end=src.at)
-    src.calls.append(Found(spec.name, arguments))
 
 
 def tagged(label: str, opener: str, *closers: str, line_start: bool = False) -> Dialect:
     """JSON calls after an opening marker, up to one of the closing markers."""
-    read = enclosed(json_item, *closers)
+    read = enclosed(read_item, *closers)
     return Dialect(label=label, openers=(opener,), closers=closers, read=read, line_start=line_start)
 
 
@@ -79,13 +54,30 @@ def _answer(name: str, text: str) -> str:
     return f"<tool_response>\n{text}\n</tool_response>"
 
 
+def _unopened(src: Source) -> None:
+    """Read JSON calls whose opening marker is missing, closing marker included."""
+    read_json(src, strict=True)
+    src.space()
+    if not src.take("</tool_call>"):
+        raise src.no_call(end=src.at)
+
+
 HERMES = tagged("hermes", "<tool_call>", "</tool_call>")
+UNOPENED = Dialect(
+    label="hermes",
+    openers=tuple(f'{{{blank}"{key}"' for blank in ("", " ", "\n", "\n  ", "\n    ") for key in ("name", "arguments")),
+    at_opener=True,
+    line_start=True,
+    doubtful=True,
+    closers=("</tool_call>",),
+    read=_unopened,
+)
 TOOL_CALLS = tagged("tool-calls", "<tool_calls>", "</tool_calls>")
 
 QWEN = Family(
     name="qwen",
     models=("qwen", "qwq", "hermes", "smollm", "ernie"),
-    dialects=(HERMES,),
+    dialects=(HERMES, UNOPENED),
     write=each("<tool_call>\n", "\n</tool_call>"),
     offer=_offer,
     answer=_answer,

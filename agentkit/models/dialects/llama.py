@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.dialect import Dialect, Family, describe, enclosed
 from agentkit.models.dialects.envelope import KEYS, read_json
-from agentkit.models.dialects.hermes import envelope, json_item, named_item
-from agentkit.models.dialects.pythonic import python_call
+from agentkit.models.dialects.hermes import envelope
+from agentkit.models.dialects.items import named_call, python_call, read_item
 from agentkit.models.dialects.source import Found, NoCall, Source, dump
 
 _FIRST_KEY = re.compile(r"[\[\s]*+\{\s*[\"'“]?(\w+)[\"'”]?\s*:")
@@ -47,7 +47,7 @@ def _bare_named(src: Source) -> None:
     while True:
         at = src.at
         try:
-            named_item(src)
+            named_call(src)
         except NoCall:
             if not src.calls:
                 raise
@@ -59,7 +59,7 @@ def _bare_named(src: Source) -> None:
 
 def _tagged_item(src: Source) -> None:
     if src.sees("{") or src.sees("["):
-        json_item(src)
+        read_item(src)
         return
     python_call(src, suffix=".call")
 

@@ -91,7 +91,7 @@ def _is_array(schema: Any) -> bool:
 
 
 def _write(calls: Sequence[Found]) -> str:
-    inside = "".join(f'{_INVOKE}name="{call.name}">{_elements(call.arguments)}{_END_INVOKE}' for call in calls)
+    inside = "".join(f'{_INVOKE}name="{call.name}">{_elements(call.arguments or "")}{_END_INVOKE}' for call in calls)
     return f"{_CALLS}{inside}{_END_CALLS}"
 
 

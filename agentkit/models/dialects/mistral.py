@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.dialect import Dialect, Family, describe, enclosed
-from agentkit.models.dialects.hermes import json_item, together
+from agentkit.models.dialects.hermes import together
+from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.source import Found, Source, dump
 
 
 def _item(src: Source) -> None:
     if src.sees("{") or src.sees("["):
-        json_item(src)
+        read_item(src)
         return
     spec = src.tools.get(src.word())
     src.space()

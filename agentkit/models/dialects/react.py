@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentkit.models.dialects.dialect import Dialect, Family
-from agentkit.models.dialects.hermes import json_item
+from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
 
 _BLANKS = re.compile(r"[ \t]*+")
@@ -28,13 +28,13 @@ def _action(src: Source) -> None:
     """Read what follows `Action:`."""
     _blanks(src)
     if src.sees("```"):
-        json_item(src)
+        read_item(src)
         return
     if src.take("\n"):
         src.space()
         if not src.sees("```"):
             raise src.prose()
-        json_item(src)
+        read_item(src)
         return
     line = src.until("\n")
     spec = src.tools.get(line.strip().strip(_QUOTES).strip())
@@ -75,14 +75,14 @@ def _input(src: Source, name: str) -> dict[str, Any]:
         end = len(src.text)
     src.at = end
     text = src.text[start:end].strip()
-    parameters = list(src.tools.properties(name))
     if text in ("", "None", "null"):
         if src.tools.takes_nothing(name):
             return {}
         raise CutOff if src.ended() else src.no_call(end=end)
-    if len(parameters) != 1:
+    parameter = src.tools.only_parameter(name)
+    if parameter is None:
         raise src.no_call(end=end)
-    return {parameters[0]: src.tools.convert(name, parameters[0], _unquoted(text))}
+    return {parameter: src.tools.convert(name, parameter, _unquoted(text))}
 
 
 def _unquoted(text: str) -> str:

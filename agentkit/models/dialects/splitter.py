@@ -71,6 +71,7 @@ class Splitter:
         reasoning: bool = False,
         markerless: bool = True,
         family: str | None = None,
+        fences: bool = False,
     ) -> None:
         """Expect one answer.
 
@@ -79,12 +80,13 @@ class Splitter:
             reasoning: The prompt ends inside a thought (its opening mark stands there).
             markerless: Calls may stand without a mark, if they are the whole message.
             family: The family of the model, or its name: only its dialects are read.
+            fences: A plain JSON fence may be a call wherever it stands: the model was told to answer so.
 
         Raises:
             UsageError: No such family is known.
         """
         self._tools = Tools(specs)
-        self._grammar = grammar(family, markerless=markerless, calls=bool(self._tools))
+        self._grammar = grammar(family, markerless=markerless, fences=fences, calls=bool(self._tools))
         self._answer = Answer()
         self._line = Line()
         self._written: list[str] = []  # what was read outside of thoughts
@@ -189,7 +191,7 @@ class Splitter:
             self._mode = self._answering
             self._begins = self._answer.is_empty and thought is not thoughts.HARMONY_ANALYSIS
         elif mark:
-            self._answer.stop(mark)
+            self._answer.stop_thought(mark)
             src.at += len(mark)
 
     def _reopened(self, src: Source) -> bool:
@@ -361,7 +363,8 @@ class Splitter:
                     src.at = len(src.text)
                     self._accept(src, dialect, start)
                     return True
-                cut = cut or not (dialect.whole or mark == FENCE) or self._names_a_tool(src.text, start)
+                is_sure = bool(dialect.openers) and not dialect.doubtful
+                cut = cut or is_sure or self._names_a_tool(src.text, start)
             else:
                 self._accept(src, dialect, start)
                 return True

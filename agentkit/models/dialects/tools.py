@@ -48,6 +48,12 @@ class Tools:
         """Whether a call without arguments is whole."""
         return not self._specs[name].parameters.get("required")
 
+    def only_parameter(self, name: str) -> str | None:
+        """The parameter that a plain text must be meant for: the only one, or the only one that is required."""
+        properties, required = list(self.properties(name)), self._specs[name].parameters.get("required") or ()
+        only = required if len(required) == 1 else properties
+        return only[0] if len(only) == 1 else None
+
     def convert(self, name: str, parameter: str, text: str) -> Any:
         """Untyped text as the value that the parameter's schema asks for."""
         return convert(text, self.properties(name).get(parameter), self._specs[name].parameters)

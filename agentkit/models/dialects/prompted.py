@@ -1,0 +1,194 @@
+"""A model around a model that knows no tools: they stand in the prompt, and its calls are read from its text.
+
+Tools, calls and results are written in the form that the family of the model was trained on. The rendering is a pure
+function of the messages and grows only at its end, so that prompt caches stay valid; words that force or forbid a call
+go to the end of the last message, not into the instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import takewhile
+from typing import Any
+
+from agentkit.core.events import Delta, Emit, ToolCallEvent
+from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolResult, User
+from agentkit.core.settings import Settings
+from agentkit.errors import UsageError
+from agentkit.models.dialects.dialect import Family
+from agentkit.models.dialects.families import FAMILIES, family_named
+from agentkit.models.dialects.recovering import BETWEEN, Reading, take_apart
+from agentkit.models.dialects.source import Found, as_arguments
+from agentkit.models.model import Model, Request
+
+ONE_CALL = "Call at most one function at a time."
+NO_CALL = "(Do not call a function now: answer in words.)"
+ANY_CALL = "(You must call a function now.)"
+THIS_CALL = "(You must call the function {name} now.)"
+
+
+class Prompted:
+    """A model that can call tools, made of one that cannot.
+
+    Attributes:
+        inner: The model that is wrapped.
+        family: The form in which tools, calls and results are written.
+    """
+
+    def __init__(self, model: Model, *, family: str = "generic") -> None:
+        """Wrap a model.
+
+        Args:
+            model: A model without tools of its own.
+            family: `gemma`, `llama`, `qwen`, `mistral`, `generic`, or the name of a model of these families.
+
+        Raises:
+            UsageError: No such family is known, or none of its prompts.
+        """
+        self.inner = model
+        self.family = family_named(family)
+        if self.family.offer is None:
+            known = ", ".join(family.name for family in FAMILIES if family.offer is not None)
+            raise UsageError(f"no prompt is known for {family!r}; use family='generic' or one of: {known}")
+
+    @property
+    def native_output(self) -> bool:
+        """Whether the wrapped model is known to enforce a JSON schema."""
+        return bool(getattr(self.inner, "native_output", False))
+
+    async def aclose(self) -> None:
+        """Close the connections of the wrapped model in this event loop."""
+        if (aclose := getattr(self.inner, "aclose", None)) is not None:
+            await aclose()
+
+    def __repr__(self) -> str:
+        return f"Prompted({self.inner!r}, family={self.family.name!r})"
+
+    async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
+        """One answer of the wrapped model, which is shown plain text only."""
+        offered = request.tools or request.withheld
+        forbidden = not request.tools or request.settings.tool_choice == "none"
+        reading = Reading(
+            specs=offered,
+            markerless=request.output is None,
+            fences=True,
+            beside_native=True,
+        )
+        messages = render(self.family, request)
+        if offered and (words := NO_CALL if forbidden else _choice(request.settings.tool_choice)):
+            _append(messages, User(content=words))
+        plain = replace(
+            request,
+            messages=self._kept(request, messages),
+            tools=(),
+            withheld=(),
+            settings=_without_tools(request.settings),
+        )
+        answer = await take_apart(self.inner, plain, _without_calls(emit) if forbidden else emit, reading)
+        if forbidden and answer.tool_calls:
+            answer = replace(answer, tool_calls=(), finish_reason="stop")
+        return answer
+
+    def _kept(self, request: Request, messages: list[Message]) -> list[Message]:
+        """The messages, and where one equals that of the last step, the very same: models know those by identity."""
+        known: list[Message] = request.memo.get(self, [])
+        kept = [old if old == new else new for old, new in zip(known, messages, strict=False)]
+        request.memo[self] = kept + messages[len(kept) :]
+        return request.memo[self]  # type: ignore[no-any-return]  # as it was stored
+
+
+def render(family: Family, request: Request) -> list[Message]:
+    """The conversation as plain text: instructions, then user and assistant in turn."""
+    instructions = list(takewhile(lambda message: isinstance(message, System), request.messages))
+    head = [message.content for message in instructions if isinstance(message, System)]
+    offered = request.tools or request.withheld
+    if offered and family.offer is not None:
+        head.append(family.offer(offered))
+        if request.settings.parallel_tool_calls is False:
+            head.append(ONE_CALL)
+    out: list[Message] = []
+    if head and family.system:
+        out.append(System(content=BETWEEN.join(head)))
+    elif head:
+        out.append(User(content=BETWEEN.join(head)))
+    for message in request.messages[len(instructions) :]:
+        _append(out, _plain(family, message))
+    return out
+
+
+def _plain(family: Family, message: Message) -> Message:
+    """One message as plain text."""
+    match message:
+        case System(content=text):
+            return message if family.system else User(content=text)
+        case ToolResult():
+            answer = family.answer or _answer
+            return User(content=answer(message.name, message.content))
+        case Assistant(tool_calls=calls, content=content) if calls:
+            written = family.write([_found(call) for call in calls])
+            return Assistant(content=f"{content}\n{written}" if content else written)
+        case Assistant(content=content):
+            return Assistant(content=content)
+        case _:
+            return message
+
+
+def _answer(name: str, text: str) -> str:
+    return f"Result of {name}:\n{text}"
+
+
+def _found(call: ToolCall) -> Found:
+    return Found(call.name, as_arguments(call.arguments) or {})
+
+
+def _append(out: list[Message], message: Message) -> None:
+    """Add a message; to one of the same role it is joined, for many templates insist on turns."""
+    match (out[-1] if out else None), message:
+        case User(content=before), User(content=after):
+            out[-1] = User(content=_together(before, after))
+        case Assistant(content=str() as before), Assistant(content=str() as after):
+            out[-1] = Assistant(content=BETWEEN.join(filter(None, (before, after))))
+        case _:
+            out.append(message)
+
+
+def _together(before: Any, after: Any) -> str | tuple[Mapping[str, Any], ...]:
+    """Two contents as one: text if both are."""
+    if isinstance(before, str) and isinstance(after, str):
+        return BETWEEN.join(filter(None, (before, after)))
+    return (*_parts(before), *_parts(after))
+
+
+def _parts(content: Any) -> Iterable[Mapping[str, Any]]:
+    if isinstance(content, str):
+        return ({"type": "text", "text": content},) if content else ()
+    return tuple(content)
+
+
+def _choice(choice: str | None) -> str:
+    """What the tool choice asks for, in words."""
+    match choice:
+        case None | "auto" | "none":
+            return ""
+        case "required":
+            return ANY_CALL
+        case name:
+            return THIS_CALL.format(name=name)
+
+
+def _without_tools(settings: Settings) -> Settings:
+    if settings.tool_choice is None and settings.parallel_tool_calls is None:
+        return settings
+    return replace(settings, tool_choice=None, parallel_tool_calls=None)
+
+
+def _without_calls(emit: Emit | None) -> Emit | None:
+    """A listener that hears of no calls: none was allowed."""
+    if emit is None:
+        return None
+
+    def quiet(delta: Delta) -> Any:
+        return None if isinstance(delta, ToolCallEvent) else emit(delta)
+
+    return quiet

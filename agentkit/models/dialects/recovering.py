@@ -1,0 +1,228 @@
+"""A model around a model: calls and thoughts that the inner one leaves in its text become calls and thoughts.
+
+    recover    when calls are looked for
+    auto       when tools were offered and the server returned no call of its own
+    always     also beside calls of the server's own
+    never      the answer is not touched
+
+Calls without a mark (bare JSON, Python lists, plain fences) must be the whole message, and are not looked for when the
+answer was to be JSON. Thoughts are taken out whether or not there are tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, get_args
+
+from agentkit.core.events import Delta, Emit, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from agentkit.core.messages import Assistant, ToolSpec
+from agentkit.errors import UsageError
+from agentkit.models.dialects.answer import Parsed
+from agentkit.models.dialects.families import family_named
+from agentkit.models.dialects.splitter import Splitter
+from agentkit.models.model import Model, Request
+
+Recover: TypeAlias = Literal["auto", "always", "never"]
+
+BETWEEN = "\n\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the text of one answer is read.
+
+    Attributes:
+        specs: The tools whose calls are looked for.
+        family: Only this family's dialects are read.
+        markerless: Calls may stand without a mark.
+        fences: A plain JSON fence may be a call wherever it stands.
+        reasoning: The prompt ends inside a thought.
+        beside_native: Calls are looked for although the server returned some itself.
+    """
+
+    specs: Sequence[ToolSpec] = ()
+    family: str | None = None
+    markerless: bool = True
+    fences: bool = False
+    reasoning: bool = False
+    beside_native: bool = False
+
+    def splitter(self, *, native: bool) -> Splitter:
+        """A splitter for the answer; without calls where the server returned some."""
+        return Splitter(
+            () if native and not self.beside_native else self.specs,
+            family=self.family,
+            markerless=self.markerless,
+            fences=self.fences,
+            reasoning=self.reasoning,
+        )
+
+
+class Recovering:
+    """A model whose answers are taken apart.
+
+    Attributes:
+        inner: The model that is wrapped.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        recover: Recover = "auto",
+        family: str | None = None,
+        reasoning: bool = False,
+    ) -> None:
+        """Wrap a model.
+
+        Args:
+            model: The model whose server leaves calls and thoughts in the text.
+            recover: When calls are looked for: `auto`, `always` or `never`.
+            family: The family of the model, or its name: only its dialects are read. None: all of them.
+            reasoning: The template of the model ends the prompt inside a thought.
+
+        Raises:
+            UsageError: No such family is known, or `recover` is none of the three.
+        """
+        if recover not in get_args(Recover):
+            raise UsageError(f"recover={recover!r}: use 'auto', 'always' or 'never'")
+        if family is not None:
+            family_named(family)
+        self.inner = model
+        self._recover = recover
+        self._family = family
+        self._reasoning = reasoning
+
+    @property
+    def native_output(self) -> bool:
+        """Whether the wrapped model is known to enforce a JSON schema."""
+        return bool(getattr(self.inner, "native_output", False))
+
+    async def aclose(self) -> None:
+        """Close the connections of the wrapped model in this event loop."""
+        if (aclose := getattr(self.inner, "aclose", None)) is not None:
+            await aclose()
+
+    def __repr__(self) -> str:
+        return f"Recovering({self.inner!r}, recover={self._recover!r})"
+
+    async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
+        """One answer of the wrapped model, taken apart."""
+        if self._recover == "never":
+            return await self.inner.call(request, emit)
+        reading = Reading(
+            specs=() if request.settings.tool_choice == "none" else request.tools,
+            family=self._family,
+            markerless=request.output is None,
+            reasoning=self._reasoning,
+            beside_native=self._recover == "always",
+        )
+        return await take_apart(self.inner, request, emit, reading)
+
+
+async def take_apart(model: Model, request: Request, emit: Emit | None, reading: Reading) -> Assistant:
+    """One answer of a model, its calls and thoughts taken out of its text as `reading` says."""
+    if emit is None:
+        answer = await model.call(request)
+        splitter = reading.splitter(native=bool(answer.tool_calls) or answer.aborted)
+        return _joined(answer, splitter.finish(answer.content, truncated=answer.finish_reason == "length"))
+    listening = _Listening(emit, reading)
+    return await listening.finish(await model.call(request, listening.take))
+
+
+def _joined(answer: Assistant, parsed: Parsed) -> Assistant:
+    """The answer with what was found in its text."""
+    if parsed.content == answer.content and not parsed.calls and not parsed.reasoning:
+        return answer
+    recovered = bool(parsed.calls) and answer.finish_reason == "stop"
+    return replace(
+        answer,
+        content=parsed.content,
+        reasoning=BETWEEN.join(filter(None, (answer.reasoning, parsed.reasoning))),
+        tool_calls=(*answer.tool_calls, *parsed.calls),
+        finish_reason="tool_calls" if recovered else answer.finish_reason,
+    )
+
+
+class _Listening:
+    """Stands between a model that streams and its listener."""
+
+    def __init__(self, emit: Emit, reading: Reading) -> None:
+        self._emit = emit
+        self._reading = reading
+        self._native = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._splitter = self._reading.splitter(native=self._native)
+        self._texts: list[str] = []
+        self._told: list[Delta] = []
+
+    async def take(self, delta: Delta) -> None:
+        """Take one delta of the inner model."""
+        match delta:
+            case TextEvent():
+                self._texts.append(delta.text)
+                await self._tell(self._splitter.feed(delta.text))
+            case RetryEvent():
+                self._begin()
+                await self._pass_on(delta)
+            case ToolCallEvent():
+                await self._server_calls()
+                await self._pass_on(delta)
+            case _:
+                await self._pass_on(delta)
+
+    async def finish(self, answer: Assistant) -> Assistant:
+        """The whole answer, after what was waiting for more text was told."""
+        if answer.tool_calls or answer.aborted:
+            await self._server_calls()
+        if "".join(self._texts) != answer.content:  # it did not stream its text, or another one
+            await self._tell_again(answer.content)
+        await self._tell(self._splitter.end(truncated=answer.finish_reason == "length"))
+        return _joined(answer, self._splitter.finish())
+
+    async def _server_calls(self) -> None:
+        """The server returns calls itself: what looked like one in the text is text."""
+        if self._native or self._reading.beside_native:
+            return
+        self._native = True
+        await self._tell_again("".join(self._texts))
+
+    async def _tell_again(self, text: str) -> None:
+        """Read a text from its beginning and tell what was not told; where that does not fit, begin again."""
+        told = self._told
+        self._begin()
+        self._texts = [text]
+        deltas = self._splitter.feed(text)
+        left = _after(told, deltas)
+        if left is None:
+            await self._pass_on(RetryEvent("the answer was read again"))
+            left = deltas
+        self._told = told
+        await self._tell(left)
+
+    async def _tell(self, deltas: Iterable[Delta]) -> None:
+        for delta in deltas:
+            self._told.append(delta)
+            await self._pass_on(delta)
+
+    async def _pass_on(self, delta: Delta) -> None:
+        if (wait := self._emit(delta)) is not None:
+            await wait
+
+
+def _after(told: Sequence[Delta], deltas: Sequence[Delta]) -> list[Delta] | None:
+    """What is left to tell of `deltas` to one who was told `told`; None where that was something else."""
+    if any(isinstance(delta, ToolCallEvent | RetryEvent) for delta in (*told, *deltas)):
+        return None if told else list(deltas)
+    left: list[Delta] = []
+    for kind in (ReasoningEvent, TextEvent):
+        before = "".join(delta.text for delta in told if isinstance(delta, kind))
+        now = "".join(delta.text for delta in deltas if isinstance(delta, kind))
+        if not now.startswith(before):
+            return None
+        if len(now) > len(before):
+            left.append(kind(now[len(before) :]))
+    return left

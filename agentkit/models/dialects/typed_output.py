@@ -1,0 +1,82 @@
+"""Typed output from a model that enforces none: the schema goes into the prompt, JSON comes out of the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from agentkit.core.json_repair import JSONError, repair, scan_value
+
+MAX_TRIES = 50
+"""Brackets at which a value may begin that are tried."""
+
+_FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\n(.*?)```", re.DOTALL)
+_OPENER = re.compile(r"[{\[]")
+
+
+def schema_instructions(schema: Mapping[str, Any]) -> str:
+    """What to tell a model so that its answer is JSON of this schema."""
+    return (
+        "Answer with JSON that is valid against this JSON Schema, and with nothing else: no explanation, no code "
+        f"fence.\n{json.dumps(schema, ensure_ascii=False)}"
+    )
+
+
+def extract_json(text: str, *, truncated: bool = False) -> Any:
+    """The JSON value of an answer, also from a code fence and with prose around it.
+
+    Args:
+        text: The answer.
+        truncated: It was cut off (token limit): nothing is completed.
+
+    Raises:
+        JSONError: There is none, or two different ones; `str()` of it says where the fault is.
+    """
+    try:
+        return repair(text, truncated=truncated).value
+    except JSONError as error:
+        fault = error
+    fenced = _values(_FENCE.findall(text), truncated=truncated)
+    values = fenced or _values_in_prose(text, truncated=truncated)
+    if not values:
+        raise fault
+    if any(_canonical(value) != _canonical(values[0]) for value in values[1:]):
+        raise JSONError("the answer holds two different JSON values", reason="ambiguous", position=0)
+    return values[0]
+
+
+def _values(texts: list[str], *, truncated: bool) -> list[Any]:
+    values = []
+    for text in texts:
+        try:
+            values.append(repair(text, truncated=truncated).value)
+        except JSONError:
+            continue
+    return values
+
+
+def _values_in_prose(text: str, *, truncated: bool) -> list[Any]:
+    """The objects that stand in prose; where there are none, the arrays."""
+    objects: list[Any] = []
+    arrays: list[Any] = []
+    at = 0
+    for _ in range(MAX_TRIES):
+        opener = _OPENER.search(text, at)
+        if opener is None:
+            break
+        at = opener.end()
+        try:
+            found = scan_value(text, opener.start(), truncated=truncated)
+        except JSONError as error:
+            if error.reason == "truncated":
+                break
+            continue
+        (objects if isinstance(found.value, dict) else arrays).append(found.value)
+        at = found.end
+    return objects or arrays
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
