@@ -27,7 +27,7 @@ MAX_ANSWER_TOKENS = 200
 MAX_PIECES = 600
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _VERBS = '(" is " | " are " | " was " | " has " | " costs ")'
-_PREPOSITIONS = '(" in " | " for " | " ")'
+_PREPOSITIONS = '(" in " | " for ")'
 _JOINING = re.compile(r"[\w.,!?;:'’\"]")
 """What may stand next to a piece of the question: anything else (an operator, a bracket) would be torn from it."""
 
@@ -77,12 +77,16 @@ async def _passage(desk: Desk, question: str, content: str) -> str:
 
 def _sentence(question: Words, value: str) -> str:
     """The grammar of a sentence made of the value, pieces of the question and a few verbs."""
-    pieces = " | ".join(map(grammar.literal, _pieces(question)))
-    subjects = ['"It is "', '"The answer is "', *([f"piece {_VERBS}"] if pieces else [])]
-    subject = f"({' | '.join(subjects)})" + ("?" if _WORD.search(value) else "")
-    rest = f"({_PREPOSITIONS} piece)?" if pieces else ""
-    rules = f'start: " " {subject} {grammar.literal(value)} {rest} "."\n'
-    return grammar.HEADER + rules + (f"piece: {pieces}\n" if pieces else "")
+    fixed = grammar.literal(value)
+    pieces = " | ".join(map(grammar.literal, _pieces(question))) or '"this"'
+    nouns = " | ".join(grammar.literal(f" {word}") for word in dict.fromkeys(question) if word.isalpha()) or '""'
+    subject = '("It is " | "The answer is ")' + ("?" if _WORD.search(value) else "")
+    return (
+        f'{grammar.HEADER}start: " " (about | plain) "."\n'
+        f"about: piece {_VERBS} {fixed} ({nouns})?\n"
+        f"plain: {subject} {fixed} ({_PREPOSITIONS} piece)?\n"
+        f"piece: {pieces}\n"
+    )
 
 
 def _pieces(question: Words) -> Sequence[str]:

@@ -26,6 +26,8 @@ LIKENESS_WEIGHT = 6.0
 """Nats for a request that is word for word an example; chosen on questions of no probe."""
 UNKNOWN_BONUS = 4.0
 """Nats for a tool without examples: its list begins with less, and so continues worse."""
+MISFIT_COST = 2.0
+"""Nats for each parameter to which the request offers nothing like what the examples have for it."""
 CUT_COST = 4.0
 """Nats that a request must gain by being taken apart; chosen on questions of no probe."""
 MAX_PARTS = 4
@@ -108,6 +110,7 @@ async def _choice(desk: Desk, specs: Sequence[ToolSpec], request: str, *, may_be
         alike = max((likeness(words, Words.of(asked)) for asked in shown), default=0.0)
         likelihood = await desk.likelihood(prompts.requests_for(spec), text)
         score = likelihood + LIKENESS_WEIGHT * alike + (0.0 if shown else UNKNOWN_BONUS)
+        score -= MISFIT_COST * plan(spec, request).misfits if spec else 0.0
         if score > best_score:
             best, best_score = Choice(request, spec, likelihood), score
     return best

@@ -35,7 +35,8 @@ from agentkit.core.messages import NO_USAGE, Usage
 from agentkit.errors import ContextTooLong, ModelError, RequestRefused, UsageError
 
 CLOSE_TIMEOUT_S = 10.0
-PROMPT_CACHE_MB = 128
+PROMPT_CACHE_MB = 64
+BATCH_TOKENS = 128
 MAX_SOCKET_PATH = 100
 
 OnText: TypeAlias = Callable[[str], Awaitable[None]]
@@ -252,6 +253,7 @@ def _load(path: Path, threads: int, context_tokens: int) -> Any:
     params.n_ctx = context_tokens
     params.n_parallel = 1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.n_batch = params.n_ubatch = BATCH_TOKENS
     params.n_threads_http = 1
     params.cache_ram_mib = PROMPT_CACHE_MB
     params.warmup = params.fit_params = False
