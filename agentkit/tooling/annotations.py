@@ -75,12 +75,13 @@ def without_text(hint: Any) -> Any:
 
 
 def described(hint: Any) -> str | None:
-    """The text in `Annotated[int, "text"]` or `Annotated[int, Doc("text")]`."""
+    """The text in `Annotated[int, "text"]` or `Annotated[int, Doc("text")]`, also of a member of a union."""
     for note in getattr(hint, "__metadata__", ()):
         text = note if isinstance(note, str) else getattr(note, "documentation", None)
         if isinstance(text, str):
             return text
-    return None
+    members = get_args(hint) if get_origin(hint) in _UNIONS else ()
+    return next(filter(None, map(described, members)), None)
 
 
 def fields_of(hint: Any, default: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 * Before Python 3.12 pydantic refuses a `TypedDict` of `typing`: it gets the same one of `typing_extensions`.
 * `Literal[Color.RED]` knows the member but not its value, which is what JSON can carry: values become members first.
+* Some abstract types have no schema of their own: a more concrete one stands in.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ import enum
 import sys
 import types
 import typing
+from collections import abc
 from typing import Annotated, Any, Literal, get_args, get_origin
+
+_STAND_INS: dict[Any, Any] = {
+    typing.LiteralString: str,
+    abc.Collection: list,
+    abc.Container: list,
+    abc.Reversible: list,
+    abc.Iterator: abc.Iterable,
+}
 
 
 def portable(hint: Any) -> Any:
@@ -24,6 +34,8 @@ def _rebuilt(hint: Any, twins: dict[Any, Any]) -> Any:
         return (twins.get(hint) or _twin(hint, twins)) if refused else hint
     origin: Any = get_origin(hint)
     args = get_args(hint)
+    if (origin or hint) in _STAND_INS:
+        hint = _STAND_INS[origin or hint][args] if args else _STAND_INS[origin or hint]
     if origin is Literal:
         return _literal(hint, args)
     if origin is Annotated:

@@ -81,6 +81,8 @@ def simple(hint: Any) -> dict[str, Any] | None:
     if known is not None:
         return dict(known)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if not args:
+        return None
     if origin is list:
         items = simple(args[0])
         return None if items is None else {"type": "array", "items": items}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter as Raw
 from typing import Any
 
@@ -49,7 +49,7 @@ class Signature:
 
     Attributes:
         parameters: Filled by the model by name, in order.
-        var_positional: `*args`: the model sends a list under this name.
+        var_positional: `*args`: the model sends a list under this name; the hint is that of the whole list.
         var_keyword: `**kwargs`: the model sends any further names.
         contexts: Names that are filled with the `ToolContext`.
         positional: Names that must be passed by position, in order; empty where keywords do.
@@ -118,7 +118,11 @@ def _sort(given: list[Raw], hints: Mapping[str, Any], bound: frozenset[str]) -> 
         read = _parameter(p.name, hint, p.default)
         if p.kind is Raw.VAR_KEYWORD and _form(hint) == "Unpack":
             parameters += _unpacked(*typing.get_args(hint))
-        elif p.kind in (Raw.VAR_POSITIONAL, Raw.VAR_KEYWORD):
+        elif p.kind is Raw.VAR_POSITIONAL:
+            unpacked = _form(hint) == "Unpack"  # *args: Unpack[tuple[int, str]] (PEP 646)
+            whole = typing.get_args(hint)[0] if unpacked else list[read.hint]  # type: ignore[name-defined]
+            stars[p.kind] = replace(read, hint=whole, default=())
+        elif p.kind is Raw.VAR_KEYWORD:
             stars[p.kind] = read
         elif is_context(hint):
             contexts.append(p.name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from agentkit.core.json_schema import clean
@@ -86,7 +85,7 @@ def json_schema_of(signature: Signature, *, name: str) -> dict[str, Any]:
         if len(guilty) > 1:
             for parameter in guilty:
                 json_schema_of(Signature(parameters=(parameter,)), name=name)
-        what = str(error).partition("\n")[0]
+        what = str(error).partition("\n")[0].partition(". Set `")[0]  # what follows is advice for models
         raise UsageError(
             f"tool {name!r}: no schema can be made of {guilty[0].name!r} ({guilty[0].hint!r}): {what}. "
             "Annotate it with a type that JSON can carry, or with ToolContext if the model shall not fill it"
@@ -105,7 +104,7 @@ class _Arguments:
 
         fields = {parameter.name: _field(parameter, handler) for parameter in self.signature.parameters}
         if (rest := self.signature.var_positional) is not None:
-            fields[rest.name] = _field(replace(rest, hint=list[rest.hint], default=()), handler)  # type: ignore[name-defined]
+            fields[rest.name] = _field(rest, handler)
         more = self.signature.var_keyword
         return core_schema.typed_dict_schema(
             fields,
@@ -185,7 +184,7 @@ def _generator() -> type[GenerateJsonSchema]:
             try:
                 encoded = super().encode_default(dft)
                 json.dumps(encoded, allow_nan=False)
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 raise PydanticSerializationError(str(error)) from error
             return encoded
 
