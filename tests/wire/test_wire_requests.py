@@ -374,6 +374,15 @@ def test_settings_reach_the_body(case):
     assert sent == expected
 
 
+@pytest.mark.parametrize("name", ["model", "messages", "tools", "response_format", "stream"])
+def test_extra_takes_the_place_of_any_field(name):
+    """Once, not twice: a repeated key means something else to each parser."""
+    everything = Request(messages=(USER,), tools=(ADD,), output=SCHEMA)
+    encoded = Encoder("m", GENERIC).encode(everything, Settings(extra={name: ["x"]}), stream=True)
+    pairs = json.loads(encoded.body, object_pairs_hook=lambda found: found)
+    assert [value for key, value in pairs if key == name] == [["x"]]
+
+
 def test_parallel_tool_calls_go_with_tools():
     """And only with them."""
     assert body(tools=(ADD,), settings=Settings(parallel_tool_calls=False))["parallel_tool_calls"] is False

@@ -67,7 +67,7 @@ def read_answer(body: bytes, offered: Offered, blame: Blame, *, model: str = "")
             tool_calls=cut_off_last(calls, reason),
             reasoning=mended(reasoning_of(message) or inner),
             finish_reason=reason,
-            usage=replace(usage_of(answer.get("usage")), requests=1),
+            usage=usage_of(answer.get("usage"), requests=1),
             model=text_of(answer.get("model")) or model,
             extra={**_kept(answer, _OF_ANSWER), **_kept(choice, _OF_CHOICE), **_kept(message, _OF_MESSAGE)},
         )
@@ -345,10 +345,10 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
     return next((text for name in _REASONING_FIELDS if (text := _part_text(message.get(name)))), "")
 
 
-def usage_of(usage: Any) -> Usage:
+def usage_of(usage: Any, *, requests: int = 0) -> Usage:
     """Tokens as a server counts them; what it leaves out is 0."""
     if not isinstance(usage, Mapping):
-        return Usage()
+        return Usage(requests=requests)
     read = usage.get
     prompt_details, output_details = read("prompt_tokens_details"), read("completion_tokens_details")
     total, sent = _count(read("total_tokens")), _count(read("prompt_tokens"), read("input_tokens"))
@@ -358,6 +358,7 @@ def usage_of(usage: Any) -> Usage:
         output_tokens=_count(read("completion_tokens"), read("output_tokens"), max(0, total - sent)),
         cached_tokens=_count(_inside(prompt_details, "cached_tokens"), read("prompt_cache_hit_tokens")),  # DeepSeek
         reasoning_tokens=_count(_inside(output_details, "reasoning_tokens"), read("reasoning_tokens")),
+        requests=requests,
         neurons=float(neurons) if isinstance(neurons, int | float) else None,
     )
 

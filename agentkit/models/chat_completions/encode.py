@@ -30,6 +30,7 @@ MAX_TOOL_LISTS = 64
 """How many different lists of tools one encoder remembers."""
 
 _OWN_RULES = frozenset({"tool_choice", "parallel_tool_calls", "max_tokens", "timeout_s", "extra"})
+_CHOICES = frozenset({"auto", "none", "required"})
 _PLAIN_SETTINGS = tuple(f.name for f in fields(Settings) if f.name not in _OWN_RULES)
 _STRICT = json.JSONDecoder(parse_constant=lambda name: float(name.strip("-").lower() + "?"))  # refuses NaN and Infinity
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -63,7 +64,7 @@ class Encoder:
     """Encodes the requests to one model on one kind of server."""
 
     def __init__(self, model: str, profile: Profile) -> None:
-        self._head = f'{{"model":{json.dumps(model)},"messages":['.encode()
+        self._model = json.dumps(model).encode()
         self.profile = profile
         self._legal_id = re.compile(profile.call_ids)
         self._tool_lists: dict[tuple[int, ...], tuple[Sequence[ToolSpec], Offered]] = {}
@@ -85,12 +86,19 @@ class Encoder:
         told, response_format = self._output(request.output, offered)
         messages = arrange(request.messages, self.profile, told)
         rest = self._fields(request, settings, offered, stream=stream)
-        body = [self._head, b",".join(self._pieces(messages, offered, memo)), b"]"]
-        if offered.entries:
-            body += [b',"tools":', offered.entries]
-        if response_format:
-            body += [b',"response_format":', response_format]
-        body += [b",", json_bytes.dumps(rest)[1:]] if rest else [b"}"]
+        encoded = {
+            "model": (self._model,),
+            "messages": (b"[", b",".join(self._pieces(messages, offered, memo)), b"]"),
+            "tools": (offered.entries,),
+            "response_format": (response_format,),
+        }
+        body = [b"{"]
+        for name, value in encoded.items():
+            if value[0] and name not in rest:  # what the caller put into `extra` wins
+                body += [b'"', name.encode(), b'":', *value, b","]
+        body.append(json_bytes.dumps(rest)[1:])
+        if not rest:
+            body[-2:] = [b"}"]
         return Encoded(b"".join(body), offered)
 
     # ---- messages ----
@@ -168,9 +176,14 @@ class Encoder:
         profile, choice = self.profile, settings.tool_choice
         if choice == "none" and not profile.none_keeps_tools:
             return ()
-        if request.withheld and profile.none_keeps_tools and choice not in {None, "auto", "required"}:
+        if choice is None or choice in _CHOICES - {"none"}:
+            return request.tools
+        if choice not in _CHOICES and all(choice != spec.name for spec in request.tools):
+            offered = ", ".join(spec.name for spec in request.tools)
+            raise UsageError(f"tool_choice names {choice!r}, which is not offered: {offered or 'there are no tools'}")
+        if profile.none_keeps_tools and request.withheld:
             return (*request.withheld, *request.tools)
-        if choice not in {None, "auto", "none", "required"} and "named" not in profile.tool_choices:
+        if choice not in _CHOICES and "named" not in profile.tool_choices:
             return [spec for spec in request.tools if spec.name == choice]  # the only one, and then `required`
         return request.tools
 
@@ -190,8 +203,8 @@ class Encoder:
         out: dict[str, Any] = {
             name: value for name in _PLAIN_SETTINGS if (value := getattr(settings, name)) is not None
         }
-        if (max_tokens := settings.max_tokens or profile.max_tokens) is not None:
-            out["max_tokens"] = max_tokens
+        if settings.max_tokens is not None or profile.max_tokens is not None:
+            out["max_tokens"] = profile.max_tokens if settings.max_tokens is None else settings.max_tokens
         if offered.entries:
             if (choice := self._tool_choice(settings.tool_choice, offered)) is not None:
                 out["tool_choice"] = choice
@@ -209,11 +222,8 @@ class Encoder:
         profile = self.profile
         if choice is None or choice in {"auto", "none"}:
             return choice if choice in profile.tool_choices else None
-        if choice != "required":
-            if choice not in offered.wire_names:
-                raise UsageError(f"tool_choice names {choice!r}, which is not offered: {', '.join(offered.wire_names)}")
-            if "named" in profile.tool_choices:
-                return {"type": "function", "function": {"name": offered.wire_names[choice]}}
+        if choice != "required" and "named" in profile.tool_choices:
+            return {"type": "function", "function": {"name": offered.wire_names[choice]}}
         return profile.required if "required" in profile.tool_choices else None
 
     def _output(self, output: OutputSchema | None, offered: Offered) -> tuple[OutputSchema | None, bytes]:
@@ -223,10 +233,12 @@ class Encoder:
             return output, b""
         if way == "json_object":
             return output, b'{"type":"json_object"}'
-        if self._format[0] is not output:
+        known, encoded = self._format
+        if known is not output:
             schema = {"name": wire_name(output.name), "schema": output.schema}
-            self._format = output, json_bytes.dumps({"type": "json_schema", "json_schema": schema})
-        return None, self._format[1]
+            encoded = json_bytes.dumps({"type": "json_schema", "json_schema": schema})
+            self._format = output, encoded
+        return None, encoded
 
 
 def arrange(messages: Sequence[Message], profile: Profile, told: OutputSchema | None = None) -> Sequence[Message]:
