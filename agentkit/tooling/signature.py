@@ -119,9 +119,7 @@ def _sort(given: list[Raw], hints: Mapping[str, Any], bound: frozenset[str]) -> 
         if p.kind is Raw.VAR_KEYWORD and _form(hint) == "Unpack":
             parameters += _unpacked(*typing.get_args(hint))
         elif p.kind is Raw.VAR_POSITIONAL:
-            unpacked = _form(hint) == "Unpack"  # *args: Unpack[tuple[int, str]] (PEP 646)
-            whole = typing.get_args(hint)[0] if unpacked else list[read.hint]  # type: ignore[name-defined]
-            stars[p.kind] = replace(read, hint=whole, default=())
+            stars[p.kind] = replace(read, hint=_whole(read.hint), default=())
         elif p.kind is Raw.VAR_KEYWORD:
             stars[p.kind] = read
         elif is_context(hint):
@@ -168,6 +166,15 @@ def _unpacked(keywords: Any) -> Iterator[Parameter]:
         # A postponed annotation hides NotRequired from `__required_keys__`.
         required = form != "NotRequired" and (form == "Required" or name in keywords.__required_keys__)
         yield _parameter(name, bare, REQUIRED if required else ABSENT)
+
+
+def _whole(hint: Any) -> Any:
+    """The type of all of `*args` together; `*args: *tuple[int, str]` says it (PEP 646)."""
+    if _form(hint) == "Unpack":
+        return typing.get_args(hint)[0]
+    if getattr(hint, "__unpacked__", False):
+        return typing.get_origin(hint)[typing.get_args(hint)]
+    return list[hint]
 
 
 def _form(hint: Any) -> str:

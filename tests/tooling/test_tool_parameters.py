@@ -1,6 +1,6 @@
 """Every kind of parameter and annotation: what the model is shown, and what arrives in the function."""
 
-# ruff: noqa: B008, D417, F821, UP045 - the forms under test
+# ruff: noqa: B008, D417, F821, UP006, UP044, UP045 - the forms under test
 
 from __future__ import annotations
 
@@ -169,11 +169,17 @@ FITS: list[tuple[Any, Any, Any]] = [
     (object, [1], [1]),
     (list, [1, "a"], [1, "a"]),
     (dict, {"a": 1}, {"a": 1}),
-    (typing.List[int], [1], [1]),  # noqa: UP006
+    (typing.List[int], [1], [1]),
     (dict[int, str], {"1": "a"}, {1: "a"}),
     (typing.Mapping[str, float], {"a": 1}, {"a": 1.0}),
     (typing.Sequence[int], [1, 2], [1, 2]),
     (set[int], [1, 2], {1, 2}),
+    (typing.List, [1], [1]),
+    (typing.Dict, {"a": 1}, {"a": 1}),
+    (typing.LiteralString, "x", "x"),
+    (typing.Collection[int], [1], [1]),
+    (typing.Iterator[int], [1], None),
+    (Annotated[int, "how many"] | None, 1, 1),
     (frozenset[str], ["a"], frozenset("a")),
     (tuple[int, str], [1, "a"], (1, "a")),
     (tuple[int, ...], [1, 2, 3], (1, 2, 3)),
@@ -352,6 +358,20 @@ def test_unpacked_keyword_arguments_are_parameters():
     assert made.spec.parameters["required"] == ["title"]
     assert received(take, {"title": "x"}) == {"title": "x"}
     assert "studio" in refusal(made, {"title": "x", "studio": "y"})
+
+
+def test_unpacked_positional_arguments_have_a_shape():
+    """`*args: *tuple[int, str]` (PEP 646), in both spellings."""
+
+    def starred(*args: *tuple[int, str]):
+        return Got(args)
+
+    def spelled(*args: typing.Unpack[tuple[int, str]]):
+        return Got(args)
+
+    for take in (starred, spelled):
+        assert received(take, {"args": ["1", "a"]}) == (1, "a")
+        assert refusal(tool(take), {"args": [1]})
 
 
 def test_every_kind_at_once():
@@ -586,17 +606,23 @@ def test_what_else_a_field_says_is_in_the_schema():
 def test_text_in_annotated_describes():
     """`Annotated[int, "text"]` beats the docstring; a Field beats both."""
 
-    def take(a: Annotated[int, "A text."], b: Annotated[int, "text", Field(description="A field.")], c: int):
+    def take(
+        a: Annotated[int, "A text."],
+        b: Annotated[int, "text", Field(description="A field.")],
+        c: int,
+        d: Annotated[int, "In a union."] | None = None,
+    ):
         """Take.
 
         Args:
             a: Prose.
             b: Prose.
             c: Prose.
+            d: Prose.
         """
 
     properties = tool(take).spec.parameters["properties"]
-    assert [properties[name]["description"] for name in "abc"] == ["A text.", "A field.", "Prose."]
+    assert [properties[name]["description"] for name in "abcd"] == ["A text.", "A field.", "Prose.", "In a union."]
 
 
 def test_a_docstring_describes_a_model_parameter_better_than_its_class():
