@@ -30,6 +30,7 @@ MAX_TOOL_LISTS = 64
 """How many different lists of tools one encoder remembers."""
 
 _OWN_RULES = frozenset({"tool_choice", "parallel_tool_calls", "max_tokens", "timeout_s", "extra"})
+_FIELDS = frozenset({"model", "messages", "tools", "response_format"})
 _CHOICES = frozenset({"auto", "none", "required"})
 _PLAIN_SETTINGS = tuple(f.name for f in fields(Settings) if f.name not in _OWN_RULES)
 _STRICT = json.JSONDecoder(parse_constant=lambda name: float(name.strip("-").lower() + "?"))  # refuses NaN and Infinity
@@ -64,7 +65,7 @@ class Encoder:
     """Encodes the requests to one model on one kind of server."""
 
     def __init__(self, model: str, profile: Profile) -> None:
-        self._model = json.dumps(model).encode()
+        self._head = f'{{"model":{json.dumps(model)},"messages":['.encode()
         self.profile = profile
         self._legal_id = re.compile(profile.call_ids)
         self._tool_lists: dict[tuple[int, ...], tuple[Sequence[ToolSpec], Offered]] = {}
@@ -86,19 +87,14 @@ class Encoder:
         told, response_format = self._output(request.output, offered)
         messages = arrange(request.messages, self.profile, told)
         rest = self._fields(request, settings, offered, stream=stream)
-        encoded = {
-            "model": (self._model,),
-            "messages": (b"[", b",".join(self._pieces(messages, offered, memo)), b"]"),
-            "tools": (offered.entries,),
-            "response_format": (response_format,),
-        }
-        body = [b"{"]
-        for name, value in encoded.items():
-            if value[0] and name not in rest:  # what the caller put into `extra` wins
-                body += [b'"', name.encode(), b'":', *value, b","]
-        body.append(json_bytes.dumps(rest)[1:])
-        if not rest:
-            body[-2:] = [b"}"]
+        body = [self._head, b",".join(self._pieces(messages, offered, memo)), b"]"]
+        if offered.entries:
+            body += [b',"tools":', offered.entries]
+        if response_format:
+            body += [b',"response_format":', response_format]
+        if rest.keys() & _FIELDS:  # what the caller put into `extra` wins, and no field comes twice
+            return Encoded(json_bytes.dumps({**json_bytes.loads(b"".join([*body, b"}"])), **rest}), offered)
+        body += [b",", json_bytes.dumps(rest)[1:]] if rest else [b"}"]
         return Encoded(b"".join(body), offered)
 
     # ---- messages ----
