@@ -178,6 +178,8 @@ async def invoke(tool: Invocable, prepared: Prepared, context: ToolContext[Any] 
         if not _may_repeat(tool, called):
             break
         await anyio.sleep(RETRY_DELAY_S * 2**attempt)
+        with suppress(Exception):  # the last try may have changed what it was given
+            prepared = replace(prepared, arguments=tool.validator.validate_json(prepared.text))
         called = await _try(tool, prepared, context)
     return replace(called, repaired=True) if prepared.repaired else called
 

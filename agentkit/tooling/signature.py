@@ -101,7 +101,7 @@ def read_signature(function: Callable[..., Any], *, name: str, method: bool = Fa
             f"tool {name!r}: Python knows no signature of it; wrap it in a function of your own"
         ) from error
     bound = bound_keywords(function)
-    given = [parameter for parameter in given[method:] if parameter.name not in bound]
+    given = [parameter for parameter in given[1 if method else 0 :] if parameter.name not in bound]
     hints = resolve({p.name: p.annotation for p in given if p.annotation is not REQUIRED}, function, name=name)
     return _sort(given, hints, bound)
 

@@ -254,6 +254,20 @@ async def test_a_fault_is_tried_again_so_often():
     assert len(tries) == 1
 
 
+async def test_a_try_gets_the_arguments_as_they_were_sent():
+    """Also when the one before has changed them."""
+    seen = []
+
+    @tool(retries=2)
+    async def grow(items: list[int]) -> None:
+        items.append(9)
+        seen.append(list(items))
+        raise ValueError
+
+    await grow.call_json('{"items": [1]}')
+    assert seen == [[1, 9]] * 3
+
+
 @pytest.mark.parametrize("signal", [Retry("why"), ToolFailed("no")])
 async def test_a_signal_is_not_tried_again(signal):
     """The tool has answered."""
