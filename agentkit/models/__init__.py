@@ -6,5 +6,6 @@ from agentkit.models.chat_completions.model import ChatCompletions
 from agentkit.models.local import Local
 from agentkit.models.model import Model, OutputSchema, Request
 from agentkit.models.scripted import Scripted, call
+from agentkit.models.workers_ai import WorkersAI
 
-__all__ = ["ChatCompletions", "Local", "Model", "OutputSchema", "Request", "Scripted", "call"]
+__all__ = ["ChatCompletions", "Local", "Model", "OutputSchema", "Request", "Scripted", "WorkersAI", "call"]

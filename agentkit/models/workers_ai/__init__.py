@@ -1,0 +1,9 @@
+"""Cloudflare Workers AI: everything that a model page has."""
+
+from __future__ import annotations
+
+from agentkit.models.workers_ai.account import Gateway
+from agentkit.models.workers_ai.catalogue import CATALOGUE, Capabilities
+from agentkit.models.workers_ai.model import WorkersAI
+
+__all__ = ["CATALOGUE", "Capabilities", "Gateway", "WorkersAI"]

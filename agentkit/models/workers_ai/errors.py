@@ -1,0 +1,165 @@
+"""The error codes of Workers AI, and the error that an answer is: the code first, then the words, then the status.
+
+The table is that of developers.cloudflare.com/workers-ai/platform/errors, with what its changelog and the issues of
+Cloudflare's clients add. A status alone says little: 429 is a quota (3036), a lack of capacity (3040) or a rate limit.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from agentkit.errors import (
+    AuthFailed,
+    ContextTooLong,
+    MalformedResponse,
+    ModelError,
+    ModelNotFound,
+    QuotaExhausted,
+    RequestRefused,
+    Unavailable,
+)
+from agentkit.models import json_bytes
+from agentkit.models.chat_completions.errors import Fault, error_from, fault_in
+from agentkit.models.http import first_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What one code means.
+
+    Attributes:
+        code: As the server writes it.
+        status: The HTTP status that comes with it; None where none is documented.
+        kind: The error that it is.
+        hint: What the caller may do about it.
+        retryable: Where it differs from the kind's.
+        try_another: Where it differs from the kind's.
+    """
+
+    code: str
+    status: int | None
+    kind: type[ModelError]
+    hint: str = ""
+    retryable: bool | None = None
+    try_another: bool | None = None
+
+
+_TABLE = (
+    Code(code="3036", status=429, kind=QuotaExhausted),
+    Code(code="4006", status=None, kind=QuotaExhausted),
+    Code(code="3040", status=429, kind=Unavailable, hint="out of capacity: another model or batch() may serve"),
+    Code(code="3007", status=408, kind=Unavailable),
+    Code(code="3008", status=408, kind=Unavailable),
+    Code(code="7009", status=None, kind=Unavailable),
+    Code(code="3006", status=413, kind=ContextTooLong, hint="send less"),
+    Code(code="3003", status=400, kind=RequestRefused),
+    Code(code="5004", status=400, kind=RequestRefused),
+    Code(code="5006", status=400, kind=RequestRefused),
+    Code(code="5007", status=400, kind=ModelNotFound),
+    Code(code="3042", status=404, kind=ModelNotFound),
+    Code(code="5028", status=410, kind=ModelNotFound, hint="the model was retired"),
+    Code(code="5035", status=403, kind=ModelNotFound, hint="the model needs the Workers Paid plan"),
+    Code(code="5005", status=405, kind=RequestRefused, hint="leave out lora="),
+    Code(code="3039", status=400, kind=RequestRefused, hint="upload the files of the finetune"),
+    Code(code="5016", status=403, kind=RequestRefused, hint="accept the model's licence once, with the prompt 'agree'"),
+    Code(code="5018", status=403, kind=AuthFailed),
+    Code(code="3041", status=403, kind=AuthFailed),
+    Code(code="3023", status=403, kind=AuthFailed),
+    Code(code="5019", status=405, kind=RequestRefused),
+    Code(code="5025", status=None, kind=RequestRefused, hint="the model knows no JSON schema"),
+    Code(code="8001", status=None, kind=RequestRefused),
+    Code(code="8005", status=None, kind=RequestRefused),
+    Code(code="8006", status=None, kind=RequestRefused, hint="a forced call needs more max_tokens"),
+    Code(code="10000", status=None, kind=AuthFailed, hint="the token needs Workers AI Read and Edit"),
+    Code(code="9106", status=None, kind=AuthFailed, hint="no token was sent"),
+    Code(code="7000", status=400, kind=ModelNotFound, hint="check the account id", try_another=False),
+    Code(code="7003", status=404, kind=ModelNotFound, hint="check the account id", try_another=False),
+    Code(code="7001", status=405, kind=RequestRefused),
+    Code(code="2008", status=None, kind=RequestRefused, hint="check the gateway"),
+)
+
+CODES: Mapping[str, Code] = {row.code: row for row in _TABLE}
+"""Every code that is known."""
+
+_CODE_IN_TEXT = re.compile(r"\b(\d{4,5}): ?")
+_REQUEST_ID = re.compile(r"\s*\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)\s*$")
+_JSON_MODE = re.compile(r"JSON mode couldn'?t be met", re.IGNORECASE)
+_DAY_S = 86_400
+
+
+def error_of(
+    status: int, headers: Mapping[str, str], body: bytes, *, secrets: Collection[str] = (), hint: str = ""
+) -> ModelError:
+    """The error that an answer is.
+
+    Args:
+        status: HTTP status.
+        headers: Of the answer, `get` in lower case.
+        body: As it came.
+        secrets: Texts that must not be shown: servers repeat them.
+        hint: What the caller may want to change.
+    """
+    try:
+        fault = fault_in(json_bytes.loads(body))
+    except ValueError:
+        fault = None
+    return error_from_fault(
+        fault or Fault(first_words(body) or "no explanation"), status, headers, secrets=secrets, hint=hint
+    )
+
+
+def error_from_fault(
+    fault: Fault, status: int, headers: Mapping[str, str], *, secrets: Collection[str] = (), hint: str = ""
+) -> ModelError:
+    """The error that a fault is; see `error_of`."""
+    traced = _REQUEST_ID.search(fault.message)
+    fault = replace(fault, message=_REQUEST_ID.sub("", fault.message))
+    row = CODES.get(code_in(fault) or "")
+    reset = _reset() if row is not None and row.kind is QuotaExhausted else ""
+    told = "; ".join(filter(None, (row.hint if row else "", reset, hint)))
+    plain = error_from(fault, status, headers, secrets=secrets, hint=told)
+    if traced:
+        plain.request_id = traced[1]
+    if _JSON_MODE.search(fault.message):
+        return _as(plain, MalformedResponse, plain.code)
+    if row is None:
+        return plain
+    if isinstance(plain, ContextTooLong):
+        plain.code = row.code
+        return plain
+    error = _as(plain, row.kind, row.code)
+    if row.kind is QuotaExhausted:
+        error.retry_after_s = _until_midnight_s()
+    if row.retryable is not None:
+        error.retryable = row.retryable
+    if row.try_another is not None:
+        error.try_another = row.try_another
+    return error
+
+
+def code_in(fault: Fault) -> str | None:
+    """The code of a fault, from its fields or else its words, if it is a known one."""
+    candidates = (*fault.codes, *_CODE_IN_TEXT.findall(fault.message))
+    return next((code for code in candidates if code in CODES), None)
+
+
+def _as(plain: ModelError, kind: type[ModelError], code: str | None) -> ModelError:
+    return kind(
+        str(plain),
+        status=plain.status,
+        code=code,
+        request_id=plain.request_id,
+        retry_after_s=plain.retry_after_s,
+    )
+
+
+def _until_midnight_s() -> float:
+    return float(_DAY_S - int(time.time()) % _DAY_S)
+
+
+def _reset() -> str:
+    minutes = int(_until_midnight_s()) // 60
+    return f"the allowance resets at 00:00 UTC, in {minutes // 60} h {minutes % 60} min"

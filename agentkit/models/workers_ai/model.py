@@ -1,0 +1,306 @@
+"""`WorkersAI`: a model of Cloudflare, on its native API or its OpenAI-compatible one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+from agentkit.core.events import Emit
+from agentkit.core.messages import Assistant, ToolResult
+from agentkit.core.settings import Settings
+from agentkit.errors import ModelError, UsageError
+from agentkit.models import json_bytes
+from agentkit.models.chat_completions.encode import Encoded
+from agentkit.models.chat_completions.tools import NO_TOOLS
+from agentkit.models.dialects import Prompted
+from agentkit.models.dialects.families import family_named
+from agentkit.models.dialects.recovering import Reading, take_apart
+from agentkit.models.exchange import Exchange
+from agentkit.models.http import ClientTransport, PerLoop
+from agentkit.models.http_fast import best_transport
+from agentkit.models.model import Model, Request
+from agentkit.models.retrying import Retries
+from agentkit.models.workers_ai.account import Gateway, account_of
+from agentkit.models.workers_ai.catalogue import Capabilities, Tools, capabilities_of, check_model_id
+from agentkit.models.workers_ai.encode import MAX_TOKENS, WorkersEncoder, check_functions, prompt_body
+from agentkit.models.workers_ai.forced import Forced
+from agentkit.models.workers_ai.ranges import check, check_response_format, settings_of
+from agentkit.models.workers_ai.trim import Trim, trimmed
+from agentkit.models.workers_ai.turn import DEFAULT_TIMEOUT_S, Noting, Turn, billed, timeout_of
+
+TransportName: TypeAlias = Literal["native", "openai"]
+
+_NO_JSON_SCHEMA, _TOO_FEW_TOKENS = "5025", "8006"
+
+
+class WorkersAI:
+    """A model of Workers AI.
+
+    Any number of runs on any number of event loops may use it at once. Making one costs nothing and sends nothing.
+
+    Attributes:
+        model: Its id, such as `@cf/aisingapore/gemma-sea-lion-v4-27b-it`.
+        can: What it can do, by our table or by `refresh`.
+        settings: What is sent where a request does not say otherwise.
+    """
+
+    native_output = False
+
+    def __init__(  # noqa: PLR0913 - what one model of Cloudflare may need
+        self,
+        model: str,
+        *,
+        account_id: str | None = None,
+        api_token: str | None = None,
+        base_url: str | None = None,
+        transport: TransportName = "native",
+        gateway: str | Gateway | None = None,
+        tools: Literal["auto"] | Tools = "auto",
+        functions: Sequence[Mapping[str, str]] = (),
+        trim_tools: Trim | Literal["auto"] | None = None,
+        reject_if_busy: bool = False,
+        capabilities: Capabilities | None = None,
+        http_client: Any = None,
+        retries: int | Retries = 2,
+        **settings: Any,
+    ) -> None:
+        """Describe the model.
+
+        Args:
+            model: Its id.
+            account_id: 32 hexadecimal digits; if left out, `CLOUDFLARE_ACCOUNT_ID`.
+            api_token: If left out, `CLOUDFLARE_API_TOKEN` or `CLOUDFLARE_AUTH_TOKEN`.
+            base_url: Of the API; if left out, `CLOUDFLARE_BASE_URL` or Cloudflare's own.
+            transport: `native` for `/ai/run`, `openai` for `/ai/v1/chat/completions`.
+            gateway: An AI Gateway, by name or in detail.
+            tools: `native` if the server reads tool calls, `prompted` to write them into the prompt, `auto` by `can`.
+            functions: `{"name", "code"}` each, passed on as they are (native only) and never executed here.
+            trim_tools: Shows the model fewer tools; `auto` asks the model itself which it needs.
+            reject_if_busy: Fail at once instead of waiting for capacity: for use with a fallback.
+            capabilities: Instead of the row of our table.
+            http_client: An `AsyncClient` of httpx2 or httpx, used as it is; closing it stays with the caller.
+            retries: How often a request that may succeed later is sent again, or exactly when.
+            **settings: Fields of `Settings`, such as `temperature=0`.
+
+        Raises:
+            UsageError: An id, the token, a setting or a combination cannot be right.
+        """
+        if transport not in {"native", "openai"}:
+            raise UsageError(f"transport={transport!r}: use 'native' or 'openai'")
+        if tools not in {"auto", "native", "prompted"}:
+            raise UsageError(f"tools={tools!r}: use 'auto', 'native' or 'prompted'")
+        self.model = check_model_id(model)
+        self.account = account_of(account_id, api_token, base_url)
+        self.gateway = Gateway(name=gateway) if isinstance(gateway, str) else gateway
+        self.transport: TransportName = transport
+        self.can = capabilities or capabilities_of(model)
+        self.settings = settings_of(settings, self.can.ranges)
+        self.http = PerLoop(best_transport) if http_client is None else ClientTransport(http_client)
+        self.retries = retries if isinstance(retries, Retries) else Retries(times=retries)
+        self._tools = tools
+        self._trim = trim_tools
+        self._fixed: dict[str, Any] = {"options": {"rejectIfBusy": True}} if reject_if_busy else {}
+        if functions:
+            self._fixed["functions"] = check_functions(functions, native=transport == "native")
+        self._json_mode = True
+        self._encoders: dict[tuple[Capabilities, bool], WorkersEncoder] = {}
+        family = _family(model)
+        self._ways: dict[tuple[Tools, bool], Model] = {
+            ("native", False): _Native(self, with_tools=False),
+            ("native", True): _Native(self, with_tools=True),
+            ("prompted", False): Prompted(_Wire(self, with_tools=False), family=family),
+            ("prompted", True): Prompted(_Wire(self, with_tools=True), family=family),
+        }
+
+    @property
+    def tools(self) -> Tools:
+        """How tools are offered to this model."""
+        return self.can.tools if self._tools == "auto" else self._tools
+
+    async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
+        """One answer, whole; see `Model`.
+
+        Raises:
+            UsageError: A parameter is out of its range; nothing was sent.
+            ModelError: There is no answer; what was emitted is void.
+        """
+        request = replace(request, settings=self._merged(request.settings))
+        way = self._ways[self.tools, bool(request.tools or _has_results(request))]
+        left = await trimmed(self._trim, way, request)
+        answer = await way.call(replace(request, tools=left.tools), emit)
+        if not left.usage.requests:
+            return answer
+        paid = None if answer.cost_usd is None or left.cost_usd is None else answer.cost_usd + left.cost_usd
+        return replace(answer, usage=answer.usage + left.usage, cost_usd=paid)
+
+    async def complete(
+        self,
+        prompt: str,
+        *,
+        raw: bool | None = None,
+        lora: str | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        emit: Emit | None = None,
+        **settings: Any,
+    ) -> Assistant:
+        """What the model makes of a prompt; native only.
+
+        Args:
+            prompt: The text.
+            raw: No chat template is applied: the prompt holds the model's own marks.
+            lora: An adapter, by name or id.
+            response_format: `{"type": "json_object"}`, or `json_schema` with a schema.
+            emit: If given, the answer streams.
+            **settings: Fields of `Settings`.
+
+        Raises:
+            UsageError: A parameter cannot be right; nothing was sent.
+            ModelError: There is no answer.
+        """
+        if raw is not None and not isinstance(raw, bool):
+            raise UsageError(f"raw={raw!r}: it must be True or False")
+        if response_format is not None:
+            check_response_format(response_format)
+        merged = self._merged(settings_of(settings, self.can.ranges))
+        more = {"raw": raw, "lora": lora, "response_format": response_format, "options": self._fixed.get("options")}
+        body = prompt_body(prompt, merged, self.can, more)
+
+        def write(stream: bool) -> Encoded:  # noqa: FBT001 - see `Turn.write`
+            return Encoded(json_bytes.dumps({**body, "stream": True} if stream else body), NO_TOOLS)
+
+        turn = Turn(
+            model=self.model,
+            write=write,
+            url=self.account.run_url(self.model, self.gateway),
+            headers=self.headers(with_tools=False),
+            secrets=self.secrets(),
+            timeout_s=timeout_of(merged),
+            streams=response_format is None,
+        )
+        return await self._exchange(turn, merged, emit)
+
+    async def ask(self, request: Request, emit: Emit | None, *, with_tools: bool) -> Assistant:
+        """One request on the wire, as it is: what the ways to offer tools have in common."""
+        try:
+            return await self._asked(request, emit, with_tools=with_tools)
+        except ModelError as error:
+            if error.code == _NO_JSON_SCHEMA and request.output is not None and self._json_mode:
+                self._json_mode = False  # from now on the model is told of the schema in words
+                return await self._asked(request, emit, with_tools=with_tools)
+            if error.code == _TOO_FEW_TOKENS:
+                more = max(MAX_TOKENS, 4 * (request.settings.max_tokens or MAX_TOKENS))
+                roomy = replace(request, settings=replace(request.settings, max_tokens=more))
+                return await self._asked(roomy, emit, with_tools=with_tools)
+            raise
+
+    def headers(self, *, with_tools: bool, session: str | None = None) -> dict[str, str]:
+        """The headers of one request."""
+        out = self.account.headers()
+        if self.gateway is not None:
+            out |= self.gateway.sent(with_tools=with_tools)
+        if session:
+            out["x-session-affinity"] = session
+        return out
+
+    def secrets(self) -> tuple[str, ...]:
+        """What no error may show."""
+        held = (self.account.token, self.gateway.authorization if self.gateway else None)
+        return tuple(secret for secret in held if secret)
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop; those of others close when their loops end."""
+        await self.http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r}, transport={self.transport!r})"
+
+    def _merged(self, settings: Settings) -> Settings:
+        merged = self.settings | settings
+        check(merged, self.can.ranges)
+        efforts = self.can.reasoning_efforts
+        if merged.reasoning_effort is not None and efforts and merged.reasoning_effort not in efforts:
+            raise UsageError(f"reasoning_effort={merged.reasoning_effort!r}: it must be one of {', '.join(efforts)}")
+        return merged
+
+    async def _asked(self, request: Request, emit: Emit | None, *, with_tools: bool) -> Assistant:
+        settings = request.settings
+        extended = replace(settings, extra={**settings.extra, **self._fixed})
+        encoder = self._encoder()
+        native = self.transport == "native"
+        account, gateway = self.account, self.gateway
+        turn = Turn(
+            model=self.model,
+            write=lambda stream: encoder.encode(request, extended, stream=stream),
+            url=account.run_url(self.model, gateway) if native else account.openai_url("chat/completions", gateway),
+            headers=self.headers(with_tools=with_tools, session=_session(request)),
+            secrets=self.secrets(),
+            timeout_s=timeout_of(settings),
+            streams=request.output is None and (self.can.streams_tools or not request.tools),
+        )
+        return await self._exchange(turn, settings, emit)
+
+    async def _exchange(self, turn: Turn, settings: Settings, emit: Emit | None) -> Assistant:
+        noting = Noting(self.http)
+        limit_s = settings.timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None)
+        exchange = Exchange(turn=turn, transport=noting, retries=self.retries, limit_s=limit_s, emit=emit)
+        return billed(await exchange.run(), noting.headers, self.model)
+
+    def _encoder(self) -> WorkersEncoder:
+        key = self.can, self._json_mode
+        if key not in self._encoders:
+            native = self.transport == "native"
+            self._encoders[key] = WorkersEncoder(self.model, self.can, native=native, json_mode=self._json_mode)
+        return self._encoders[key]
+
+
+class _Wire:
+    """The wire alone, as a model."""
+
+    def __init__(self, model: WorkersAI, *, with_tools: bool) -> None:
+        self._model = model
+        self._with_tools = with_tools
+
+    async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
+        """One request, as it is."""
+        return await self._model.ask(request, emit, with_tools=self._with_tools)
+
+
+class _Native:
+    """The wire where the server reads tool calls: forced ones are looked for in the text, thoughts taken out of it."""
+
+    def __init__(self, model: WorkersAI, *, with_tools: bool) -> None:
+        self._inner = Forced(_Wire(model, with_tools=with_tools))
+
+    async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
+        """One answer."""
+        return await take_apart(self._inner, request, emit, Reading())
+
+
+def _has_results(request: Request) -> bool:
+    return any(isinstance(message, ToolResult) for message in request.messages)
+
+
+def _session(request: Request) -> str:
+    """A stable id of the conversation: the run's own, if the caller has none."""
+    made: str = request.memo.setdefault("workers-ai session", os.urandom(12).hex())
+    return request.session or made
+
+
+def _family(model: str) -> str:
+    """The family whose form of tools this model was trained on; a general one where none is known."""
+    try:
+        family = family_named(model)
+    except UsageError:
+        return "generic"
+    return family.name if family.offer is not None else "generic"
