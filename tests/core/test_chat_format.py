@@ -183,6 +183,13 @@ def test_repeated_ids_are_made_unique_and_keep_their_results():
     assert well_formed(shown)
 
 
+def test_made_ids_step_aside_for_given_ones():
+    """An id that is made up is never one that is there."""
+    shown = mended([ASK, calls(call("call_2"), call(""), call("call_3"), call(None))])
+    assert len({item["id"] for item in shown[1]["tool_calls"]}) == 4
+    assert well_formed(shown)
+
+
 def test_results_without_ids_answer_the_calls_in_order():
     """Some servers know no ids at all."""
     shown = mended(
@@ -209,7 +216,15 @@ def test_the_older_function_call_is_a_call():
 
 @pytest.mark.parametrize(
     ("given", "text"),
-    [({"x": 1}, '{"x": 1}'), (None, "{}"), ([1], "{}"), ('{"x":1}', '{"x":1}'), ("{broken", "{}"), ("", "{}")],
+    [
+        ({"x": 1}, '{"x": 1}'),
+        ({"é": "ü"}, '{"é": "ü"}'),
+        (None, "{}"),
+        ([1], "{}"),
+        ('{"x":1}', '{"x":1}'),
+        ("{broken", "{}"),
+        ("", "{}"),
+    ],
 )
 def test_arguments_are_the_text_of_an_object_in_the_end(given, text):
     """Whatever they were, the next request is valid."""

@@ -466,6 +466,15 @@ def test_a_conversation_that_did_not_fit_is_summarised_once():
     assert next_action(fold(entries), limits, 0.0) == CallModel(step=1)
 
 
+def test_a_summary_settles_it_for_the_next_turn_too():
+    """After a summary, neither the old length nor the old failure asks for another one."""
+    long = Assistant(content="no", usage=Usage(input_tokens=100))
+    too_long = ModelFailed(error="ContextTooLong", message="")
+    entries = [ASK, long, OutputRefused(reason="no"), too_long, Summary(content="s", covers=1)]
+    state = fold([*entries, Ended(reason="closed"), ASK])
+    assert next_action(state, Limits(summarise_at_tokens=1), 0.0) == CallModel(step=1)
+
+
 def test_nothing_to_summarise_is_an_answer_too():
     """`covers=0` says that there was nothing to cover, and the run goes on."""
     long = Assistant(content="no", usage=Usage(input_tokens=100))

@@ -363,6 +363,8 @@ def test_what_a_tool_spent_counts():
     usage = Usage(input_tokens=7, requests=2)
     state = fold([ASK, calls("a", cost_usd=1.0), plan("a"), started("a"), ok("a", usage=usage, cost_usd=0.5)])
     assert (state.usage, state.cost_usd) == (usage, 1.5)
+    state = fold([ASK, calls("a", cost_usd=1.0), plan("a"), started("a"), ok("a", cost_usd=0.25)])
+    assert (state.usage, state.cost_usd) == (Usage(), 1.25)
 
 
 def test_an_aborted_answer_is_billed_and_not_a_step():
@@ -376,6 +378,18 @@ def test_a_batch_that_was_half_closed_can_be_planned():
     """When a process died while closing calls, the plan covers those that are still open."""
     state = fold([ASK, calls("a", "b", "c"), error("b"), plan("a", "c")])
     assert state.next_wave == (("a",), ("c",))
+
+
+def test_nothing_runs_before_the_last_decision():
+    """Closing one call of a batch that waits leaves the others waiting; with the last one the batch goes on."""
+    assert fold([*WAITING, error("a")]).phase is Phase.APPROVAL
+    assert fold([*WAITING, Decision(call_id="a", verdict="allow"), error("b")]).phase is Phase.TOOLS
+
+
+def test_the_state_knows_the_ids_of_all_turns():
+    """A new id can be told from a used one; an aborted answer used none."""
+    state = fold([ASK, *step("a"), calls("b", aborted=True)])
+    assert (state.knows("a"), state.knows("b")) == (True, False)
 
 
 def test_a_refused_call_asks_nobody():
@@ -454,6 +468,24 @@ def test_same_steps_compare_names_arguments_and_results():
     assert same_steps(call("b", "add", '{"x": 1, "y": 3}')) == 1
     assert same_steps(call("b", "sub", '{"x": 1, "y": 2}')) == 1
     assert same_steps(call("b", "add", '{"x": 1, "y": 2}'), "2") == 1
+
+
+def test_same_steps_compare_the_whole_batch():
+    """One call that differs, or one more, makes another step."""
+
+    def same_steps(*second: tuple[str, str]) -> int:
+        entries: list[Entry] = [ASK]
+        for number, batch in enumerate(((("x", "1"), ("y", "2")), second)):
+            ids = [f"{number}{name}" for name, _ in batch]
+            entries.append(Assistant(tool_calls=tuple(call(i, i[1:]) for i in ids)))
+            entries += [
+                ToolResult(call_id=i, name=i[1:], content=text) for i, (_, text) in zip(ids, batch, strict=True)
+            ]
+        return fold(entries).same_steps
+
+    assert same_steps(("x", "1"), ("y", "2")) == 2
+    assert same_steps(("x", "1"), ("y", "3")) == 1
+    assert same_steps(("x", "1"), ("y", "2"), ("z", "3")) == 1
 
 
 def test_a_refused_answer_interrupts_a_row_of_same_steps():
