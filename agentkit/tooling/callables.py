@@ -76,15 +76,24 @@ def is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
 
 
-def is_method(function: Any) -> bool:
-    """Whether it stands in a class body and takes its object first."""
+def stands_in_class(function: Any) -> bool:
+    """Whether it was defined in a class body, so that an instance of the class binds it."""
     if isinstance(function, classmethod):
         return True
-    if not isinstance(function, types.FunctionType):
+    if isinstance(function, (staticmethod, types.MethodType, type)) or not hasattr(function, "__get__"):
         return False
-    scope = function.__qualname__.rpartition(".")[0]
-    first = function.__code__.co_varnames[: min(1, function.__code__.co_argcount)]
-    return bool(scope) and not scope.endswith("<locals>") and first in (("self",), ("cls",))
+    scope = getattr(function, "__qualname__", "").rpartition(".")[0]
+    return bool(scope) and not scope.endswith("<locals>")
+
+
+def is_method(function: Any) -> bool:
+    """Whether it stands in a class body and takes its object first."""
+    if isinstance(function, classmethod) or not stands_in_class(function):
+        return isinstance(function, classmethod)
+    try:
+        return next(iter(inspect.signature(function).parameters), "") in ("self", "cls")
+    except (ValueError, TypeError):
+        return False
 
 
 def _inner(function: Any) -> Any:

@@ -24,15 +24,16 @@ import types
 from collections.abc import Callable, Generator, Mapping
 from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from agentkit.core.messages import Outcome, ToolSpec, Usage
+from agentkit.core.messages import Outcome, Usage
 from agentkit.errors import ToolSignal
 from agentkit.tooling.arguments import InvalidArguments, read_arguments
 from agentkit.tooling.context import ToolContext
+from agentkit.tooling.definition import ToolDefinition
 from agentkit.tooling.faults import must_leave, words
 from agentkit.tooling.output import ToolOutput
 from agentkit.tooling.results import cut, to_json, to_text
@@ -44,45 +45,6 @@ RETRY_DELAY_S = 0.1
 Report: TypeAlias = Callable[[Any], Any]
 
 NO_CONTEXT: ToolContext[Any] = ToolContext()
-
-
-class Validates(Protocol):
-    """What checks a tool's arguments and makes the call from them."""
-
-    def validate_json(self, text: str) -> dict[str, Any]:
-        """The arguments as the function wants them, or a ValueError."""
-        ...
-
-    def explain(self, error: Exception, parameters: Mapping[str, Any]) -> tuple[str, ...]:
-        """One line for each problem, for the model."""
-        ...
-
-    def bind(self, arguments: Mapping[str, Any], context: ToolContext[Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Positional and keyword arguments."""
-        ...
-
-
-class Invocable(Protocol):
-    """What `prepare` and `invoke` need of a tool."""
-
-    @property
-    def spec(self) -> ToolSpec: ...  # noqa: D102
-    @property
-    def function(self) -> Callable[..., Any]: ...  # noqa: D102
-    @property
-    def validator(self) -> Validates: ...  # noqa: D102
-    @property
-    def in_thread(self) -> bool: ...  # noqa: D102
-    @property
-    def timeout_s(self) -> float | None: ...  # noqa: D102
-    @property
-    def retries(self) -> int: ...  # noqa: D102
-    @property
-    def idempotent(self) -> bool: ...  # noqa: D102
-    @property
-    def max_output_chars(self) -> int | None: ...  # noqa: D102
-    @property
-    def spill(self) -> Callable[[str], str] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +95,7 @@ class Called:
         return self.outcome != "ok"
 
 
-def prepare(tool: Invocable, raw: Any, *, truncated: bool = False) -> Prepared:
+def prepare(tool: ToolDefinition, raw: Any, *, truncated: bool = False) -> Prepared:
     """Arguments read, repaired where that needs no guess, and validated.
 
     Args:
@@ -171,7 +133,7 @@ def _without_nulls(arguments: dict[str, Any], parameters: Mapping[str, Any]) -> 
     return json.dumps(given, ensure_ascii=False) if len(given) < len(arguments) else None
 
 
-async def invoke(tool: Invocable, prepared: Prepared, context: ToolContext[Any] = NO_CONTEXT) -> Called:
+async def invoke(tool: ToolDefinition, prepared: Prepared, context: ToolContext[Any] = NO_CONTEXT) -> Called:
     """The call made; a `Called`, whatever the tool does."""
     called = await _try(tool, prepared, context)
     for attempt in range(tool.retries):
@@ -184,7 +146,7 @@ async def invoke(tool: Invocable, prepared: Prepared, context: ToolContext[Any] 
     return replace(called, repaired=True) if prepared.repaired else called
 
 
-async def call_json(tool: Invocable, raw: Any, context: ToolContext[Any] = NO_CONTEXT) -> Called:
+async def call_json(tool: ToolDefinition, raw: Any, context: ToolContext[Any] = NO_CONTEXT) -> Called:
     """`prepare`, then `invoke`; arguments that do not fit are an answer too."""
     try:
         prepared = prepare(tool, raw)
@@ -193,11 +155,11 @@ async def call_json(tool: Invocable, raw: Any, context: ToolContext[Any] = NO_CO
     return await invoke(tool, prepared, context)
 
 
-def _may_repeat(tool: Invocable, called: Called) -> bool:
+def _may_repeat(tool: ToolDefinition, called: Called) -> bool:
     return isinstance(called.exception, Exception) or (called.outcome == "timeout" and tool.idempotent)
 
 
-async def _try(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -> Called:
+async def _try(tool: ToolDefinition, prepared: Prepared, context: ToolContext[Any]) -> Called:
     try:
         if tool.in_thread:
             return await _in_thread(tool, prepared, context)
@@ -213,7 +175,7 @@ async def _try(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -
         return told(error)
 
 
-async def _in_thread(tool: Invocable, prepared: Prepared, context: ToolContext[Any]) -> Called:
+async def _in_thread(tool: ToolDefinition, prepared: Prepared, context: ToolContext[Any]) -> Called:
     with Reports(context.progress) as reports:
         args, kwargs = tool.validator.bind(prepared.arguments, replace(context, progress=reports.report))
 
@@ -277,7 +239,7 @@ def _last(generator: Generator[Any, Any, Any], report: Report) -> Any:
             report(last)
 
 
-def _answer(tool: Invocable, value: Any) -> Called:
+def _answer(tool: ToolDefinition, value: Any) -> Called:
     if not isinstance(value, ToolOutput):
         return Called(_shortened(tool, to_text(value)), value)
     return Called(
@@ -290,7 +252,7 @@ def _answer(tool: Invocable, value: Any) -> Called:
     )
 
 
-def _shortened(tool: Invocable, text: str) -> str:
+def _shortened(tool: ToolDefinition, text: str) -> str:
     limit, hint = tool.max_output_chars, ""
     if limit is not None and len(text) > limit and tool.spill is not None:
         with suppress(Exception):  # a full disk is no reason to lose the result
@@ -304,5 +266,5 @@ def told(error: BaseException) -> Called:
     return Called(words(error), outcome="error", exception=fault)
 
 
-def _timed_out(tool: Invocable, more: str = "") -> Called:
+def _timed_out(tool: ToolDefinition, more: str = "") -> Called:
     return Called(f"timed out after {tool.timeout_s:g} s{more}", outcome="timeout")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from agentkit.tooling.tool import Tool
+from agentkit.tooling.definition import ToolDefinition
 
 Lane: TypeAlias = tuple[int, ...]
 """Indices of calls that run one after another."""
@@ -20,7 +20,7 @@ Wave: TypeAlias = tuple[Lane, ...]
 """Lanes that run at once."""
 
 
-def plan_waves(tools: Sequence[Tool[..., object] | None]) -> tuple[Wave, ...]:
+def plan_waves(tools: Sequence[ToolDefinition | None]) -> tuple[Wave, ...]:
     """The waves, one after another, in which calls of these tools run; each index that runs is in exactly one lane.
 
     Args:

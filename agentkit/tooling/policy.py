@@ -6,22 +6,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypedDict
 
-from agentkit.core.messages import ToolSpec
 from agentkit.errors import UsageError
-from agentkit.tooling.context import ToolContext
+from agentkit.tooling.definition import Prepare, Spill
 
 Example: TypeAlias = tuple[str, Mapping[str, Any]]
 """A user's words and the arguments that answer them."""
 
-Prepare: TypeAlias = Callable[[ToolContext[Any], ToolSpec], ToolSpec | None]
-"""The spec for one step: as it is, changed, or None to hide the tool."""
-
-Spill: TypeAlias = Callable[[str], str]
-"""Keeps a text that is too long for a model and returns the words that tell where it is."""
-
 
 class Policy(TypedDict, total=False):
-    """What `Tool.from_schema` takes beside the schema; see `Tool` and `ToolSpec` for what each means."""
+    """What `Tool.from_schema` takes beside the schema; see `ToolDefinition` and `ToolSpec` for what each means."""
 
     examples: Sequence[Example]
     strict: bool | None

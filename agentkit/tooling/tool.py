@@ -13,15 +13,16 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from agentkit.core.messages import ToolCall, ToolSpec
-from agentkit.tooling.callables import doc_of, is_async, is_method, name_of, owner_of
+from agentkit.tooling.callables import doc_of, is_async, is_method, name_of, owner_of, stands_in_class
 from agentkit.tooling.context import ToolContext
+from agentkit.tooling.definition import ToolDefinition
 from agentkit.tooling.docstrings import read_docstring
-from agentkit.tooling.invoke import Called, Prepared, Validates, call_json
-from agentkit.tooling.policy import Policy, Prepare, Spill, ToolOptions, check_examples, check_name, check_policy
+from agentkit.tooling.invoke import Called, Prepared, call_json
+from agentkit.tooling.policy import Policy, ToolOptions, check_examples, check_name, check_policy
 from agentkit.tooling.raw_schema import SchemaValidator
 from agentkit.tooling.schema import schema_of
 from agentkit.tooling.signature import Signature, read_signature
@@ -31,60 +32,23 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 
-MAX_OUTPUT_CHARS = 50_000
-"""About 12,000 tokens: more than a page of search results, less than what floods a context."""
-
 _SPEC_FIELDS = {"name", "description", "examples", "strict"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Tool(Generic[P, R]):
-    """A function that a model may call, and how it may.
+class Tool(ToolDefinition, Generic[P, R]):
+    """A function that a model may call: it stays callable, can be bound, changed and tried.
 
-    Attributes:
-        spec: What a model sees.
-        function: What is called.
-        validator: Turns JSON text into the function's arguments.
-        timeout_s: Seconds that one try may take; None for no limit.
-        retries: How often a try that failed is repeated.
-        idempotent: Calling twice is as calling once: it may be repeated after a timeout and after a crash.
-        requires_approval: Whether a human is asked first; may depend on the arguments (by name, defaults included).
-        sequential: Runs alone: after what was called before it, before what was called after it.
-        max_output_chars: Longer results are cut in the middle; None for no limit.
-        spill: Keeps the whole of a result that is cut, and tells the model where.
-        max_calls: How many calls one turn may make; None for no limit.
-        prepare: Hides (None) or changes the spec for one step.
-        in_thread: The function is synchronous and runs in a thread.
-        owner: The object whose bound method this is; calls to methods of one object run one after another.
-        unbound: A method that waits for its object: it cannot be used as a tool yet.
+    Its attributes are those of `ToolDefinition`; what a model sees is `spec`.
     """
 
-    spec: ToolSpec
     function: Callable[P, R]
-    validator: Validates = field(repr=False)
-    timeout_s: float | None = None
-    retries: int = 0
-    idempotent: bool = False
-    requires_approval: bool | Callable[[dict[str, Any]], bool] = False
-    sequential: bool = False
-    max_output_chars: int | None = MAX_OUTPUT_CHARS
-    spill: Spill | None = None
-    max_calls: int | None = None
-    prepare: Prepare | None = None
-    in_thread: bool = field(default=True, repr=False)
-    owner: object | None = field(default=None, repr=False)
-    unbound: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         """Look like the function (`help`, `inspect.signature`)."""
         for name in ("__name__", "__qualname__", "__doc__", "__module__"):
             object.__setattr__(self, name, getattr(self.function, name, None))
         object.__setattr__(self, "__wrapped__", self.function)
-
-    @property
-    def name(self) -> str:
-        """The name that the model calls."""
-        return self.spec.name
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The function itself: nothing is validated, no policy applies."""
@@ -97,15 +61,15 @@ class Tool(Generic[P, R]):
     def __get__(self, obj: object | None, owner: type | None = None) -> Tool[Any, R]:
         """The tool of one object, as a method is bound."""
         function: Any = self.function
-        if isinstance(function, staticmethod) or (obj is None and not isinstance(function, classmethod)):
+        if not stands_in_class(function) or (obj is None and not isinstance(function, classmethod)):
             return self
         bound: Any = function.__get__(obj, owner)
         if self.unbound:
             return dataclasses.replace(self, function=bound, owner=bound.__self__, unbound=False)
         # A method whose first parameter is not called self: only now is it known that it is no argument.
         options = {name: getattr(self, name) for name in ToolOptions.__annotations__ if name not in _SPEC_FIELDS}
-        spec = self.spec
-        return tool(bound, name=spec.name, examples=spec.examples, strict=spec.strict, **options)
+        told = {name: getattr(self.spec, name) for name in _SPEC_FIELDS}
+        return tool(bound, **told, **options)
 
     def approval_needed(self, prepared: Prepared) -> bool:
         """Whether a human is to be asked about this call; a question that fails is a reason to ask."""
@@ -169,6 +133,7 @@ class Tool(Generic[P, R]):
         Raises:
             UsageError: The schema is not one, or not of an object.
         """
+        check_name(name)
         validator = SchemaValidator(parameters, function, name=name)
         made: Tool[..., R] = Tool(
             spec=ToolSpec(name, description, validator.parameters),
@@ -177,7 +142,6 @@ class Tool(Generic[P, R]):
             in_thread=not is_async(function),
             owner=owner_of(function),
         )
-        check_name(name)
         return made.replace(**policy) if policy else made
 
 

@@ -137,6 +137,37 @@ async def test_a_method_under_a_receiver_of_another_name_is_bound_too():
     assert await content(counter.odd, x=4) == "4"
 
 
+async def test_a_cached_method_is_bound_too():
+    """Other descriptors than functions are methods as well."""
+
+    class Kit:
+        @tool
+        @functools.lru_cache  # noqa: B019 - the form under test
+        def add(self, x: int) -> int:
+            """Add."""
+            return x + 1
+
+    kit = Kit()
+    assert list(Kit.add.spec.parameters["properties"]) == ["x"]
+    assert kit.add.owner is kit
+    assert await content(kit.add, x=1) == "2"
+
+
+async def test_a_tool_from_elsewhere_is_no_method():
+    """As an attribute of a class it stays the tool that it is."""
+
+    class Kit:
+        raise_it = tool(power)
+        square = tool(functools.partial(power, exponent=2), name="square")
+        adder = tool(Adder(3))
+
+    kit = Kit()
+    assert list(kit.raise_it.spec.parameters["properties"]) == ["base", "exponent", "modulus"]
+    assert await content(kit.raise_it, base=2, exponent=3) == "8"
+    assert await content(kit.square, base=3) == "9"
+    assert await content(kit.adder, x=1) == "4"
+
+
 async def test_class_and_static_methods_are_tools_in_either_order_of_decorators():
     """Of the class and of an instance."""
     counter = Counter()
