@@ -29,9 +29,10 @@ OPTIONS = {
 }
 
 _LOOKAROUND = re.compile(r"\(\?<?[=!]|\\[1-9]")
-_NESTED = ("items", "additionalProperties", "contains", "not", "if", "then", "else")
-_NESTED_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_NESTED_MAPS = ("properties", "$defs", "definitions", "patternProperties")
+_NESTED = frozenset({"items", "additionalProperties", "contains", "not", "if", "then", "else"})
+_NESTED_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_NESTED_MAPS = frozenset({"properties", "$defs", "definitions", "patternProperties"})
+_SHAPED = frozenset({"enum", "const", "pattern", "format", "maxLength"})
 _OPEN_ENDED = frozenset({"anyOf", "oneOf", "allOf", "$ref", "if", "patternProperties", "unevaluatedProperties"})
 _PLAIN_OBJECT = frozenset({"type", "properties", "required", "additionalProperties", "title", "description", "$defs",
                            "definitions", "$schema", "$id", "examples", "default"})  # fmt: skip
@@ -112,29 +113,33 @@ def _narrowed(schema: Any, *, closing: bool) -> Any:
     if not isinstance(schema, Mapping):
         return schema
     result = dict(schema)
-    for key in _NESTED:
-        if key in result:
-            result[key] = _narrowed(result[key], closing=closing)
-    for key in _NESTED_LISTS:
-        if key in result:
-            result[key] = [_narrowed(item, closing=closing) for item in result[key]]
-    for key in _NESTED_MAPS:
-        if key in result:
-            result[key] = {name: _narrowed(item, closing=closing) for name, item in result[key].items()}
+    for key in _NESTED & result.keys():
+        result[key] = _narrowed(result[key], closing=closing)
+    for key in _NESTED_LISTS & result.keys():
+        result[key] = [_narrowed(item, closing=closing) for item in result[key]]
+    for key in _NESTED_MAPS & result.keys():
+        result[key] = {name: _narrowed(item, closing=closing) for name, item in result[key].items()}
     kinds = result.get("type", ())
-    kinds = (kinds,) if isinstance(kinds, str) else kinds
-    if "string" in kinds and not {"enum", "const", "pattern", "format"} & result.keys():
-        result.setdefault("maxLength", max(MAX_STRING, result.get("minLength", 0)))
-    if _LOOKAROUND.search(str(result.get("pattern", ""))):
-        del result["pattern"]
-    if "array" in kinds:
-        most = 1 if result.get("uniqueItems") else MAX_ITEMS
-        result.setdefault("maxItems", max(most, result.get("minItems", 0)))
-    if "integer" in kinds or "number" in kinds:
-        result.setdefault("minimum", -MAX_INTEGER)
-        result.setdefault("maximum", MAX_INTEGER)
-    if "number" in kinds:
-        result.setdefault("multipleOf", 1e-6)
+    for kind in (kinds,) if isinstance(kinds, str) else kinds:
+        result = {**_bounds(kind, result), **result}
     if closing and "properties" in result and not _OPEN_ENDED & result.keys():
         result.setdefault("additionalProperties", False)
+    if _LOOKAROUND.search(str(result.get("pattern", ""))):
+        del result["pattern"]
     return result
+
+
+def _bounds(kind: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a value of this kind must end, if its schema does not say."""
+    match kind:
+        case "string" if not _SHAPED & schema.keys():
+            return {"maxLength": max(MAX_STRING, schema.get("minLength", 0))}
+        case "array":
+            most = 1 if schema.get("uniqueItems") else MAX_ITEMS
+            return {"maxItems": max(most, schema.get("minItems", 0))}
+        case "integer":
+            return {"minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}
+        case "number":
+            return {"minimum": -MAX_INTEGER, "maximum": MAX_INTEGER, "multipleOf": 1e-6}
+        case _:
+            return {}

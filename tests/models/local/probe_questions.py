@@ -60,7 +60,13 @@ UNITS = ToolSpec(
 )
 TOOLS = (CALCULATOR, CLOCK, SEARCH, UNITS)
 
-OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Pow: operator.pow}
+OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
 
 
 def evaluate(node):
@@ -99,7 +105,9 @@ def about(*words):
 
 def conversion(value, source, target):
     """The value and the beginnings of both units are these."""
-    return lambda a: a["value"] == value and a["from_unit"].lower().startswith(source) and a["to_unit"].lower().startswith(target)
+    return lambda a: (
+        a["value"] == value and a["from_unit"].lower().startswith(source) and a["to_unit"].lower().startswith(target)
+    )
 
 
 # question, the tool that answers it, what its arguments must mean, what the tool returns, what the answer must quote
@@ -122,19 +130,73 @@ QUESTIONS = (
     ("Do you know what time it is in Rome?", "clock", zone("Europe/Rome"), "18:21", "18:21"),
     ("Give me the time in America/Chicago.", "clock", zone("America/Chicago"), "11:20", "11:20"),
     ("What is the local time in Sydney?", "clock", zone("Australia/Sydney"), "04:20", "04:20"),
-    ("Who painted the Mona Lisa?", "web_search", about("mona lisa"), "Leonardo da Vinci painted the Mona Lisa.", "Leonardo"),
-    ("Look up the tallest building in Dubai.", "web_search", about("building", "dubai"), "The Burj Khalifa is 828 metres tall.", "Burj"),
-    ("Find the latest news about SpaceX.", "web_search", about("spacex"), "SpaceX launched 24 satellites on Monday.", "24"),
-    ("Search for a good lasagna recipe.", "web_search", about("lasagna"), "Layer pasta and sauce, bake for 45 minutes.", "45"),
-    ("Who is the president of Brazil?", "web_search", about("president", "brazil"), "Lula da Silva is the president of Brazil.", "Lula"),
-    ("Find information about the history of chess.", "web_search", about("chess"), "Chess began in India around 600 AD.", "India"),
-    ("Search the web for cheap flights to Lisbon.", "web_search", about("flights", "lisbon"), "Flights to Lisbon start at 79 euros.", "79"),
-    ("When was the Eiffel Tower built?", "web_search", about("eiffel"), "The Eiffel Tower was finished in 1889.", "1889"),
+    (
+        "Who painted the Mona Lisa?",
+        "web_search",
+        about("mona lisa"),
+        "Leonardo da Vinci painted the Mona Lisa.",
+        "Leonardo",
+    ),
+    (
+        "Look up the tallest building in Dubai.",
+        "web_search",
+        about("building", "dubai"),
+        "The Burj Khalifa is 828 metres tall.",
+        "Burj",
+    ),
+    (
+        "Find the latest news about SpaceX.",
+        "web_search",
+        about("spacex"),
+        "SpaceX launched 24 satellites on Monday.",
+        "24",
+    ),
+    (
+        "Search for a good lasagna recipe.",
+        "web_search",
+        about("lasagna"),
+        "Layer pasta and sauce, bake for 45 minutes.",
+        "45",
+    ),
+    (
+        "Who is the president of Brazil?",
+        "web_search",
+        about("president", "brazil"),
+        "Lula da Silva is the president of Brazil.",
+        "Lula",
+    ),
+    (
+        "Find information about the history of chess.",
+        "web_search",
+        about("chess"),
+        "Chess began in India around 600 AD.",
+        "India",
+    ),
+    (
+        "Search the web for cheap flights to Lisbon.",
+        "web_search",
+        about("flights", "lisbon"),
+        "Flights to Lisbon start at 79 euros.",
+        "79",
+    ),
+    (
+        "When was the Eiffel Tower built?",
+        "web_search",
+        about("eiffel"),
+        "The Eiffel Tower was finished in 1889.",
+        "1889",
+    ),
     ("Convert 12 kilometers to miles.", "units", conversion(12, "k", "mi"), "7.456 miles", "7.456"),
     ("How many centimeters are in 6 inches?", "units", conversion(6, "in", "c"), "15.24 centimeters", "15.24"),
     ("What is 70 kg in pounds?", "units", conversion(70, "k", "p"), "154.3 pounds", "154.3"),
     ("How many feet is 3 meters?", "units", conversion(3, "m", "f"), "9.843 feet", "9.843"),
-    ("Convert 350 degrees Fahrenheit to Celsius.", "units", conversion(350, ("f", "degrees f"), ("c", "degrees c")), "176.7 Celsius", "176.7"),
+    (
+        "Convert 350 degrees Fahrenheit to Celsius.",
+        "units",
+        conversion(350, ("f", "degrees f"), ("c", "degrees c")),
+        "176.7 Celsius",
+        "176.7",
+    ),
     ("Change 2.5 hours into minutes.", "units", conversion(2.5, "h", "mi"), "150 minutes", "150"),
     ("How many ounces are there in 4 pounds?", "units", conversion(4, ("p", "lb"), ("o", "oz")), "64 ounces", "64"),
     ("Convert 500 ml to cups.", "units", conversion(500, "m", "c"), "2.113 cups", "2.113"),
