@@ -11,13 +11,27 @@ from agentkit.models.dialects.families import all_dialects, family_named
 from agentkit.models.dialects.fence import ANYWHERE, FENCE
 from agentkit.models.dialects.marks import Marks, compile_marks
 from agentkit.models.dialects.reasoning import THOUGHTS
+from agentkit.models.dialects.source import Source
 
 OPENS_THOUGHT = {opener: thought for thought in THOUGHTS for opener in thought.openers if not thought.at_start}
-BEGINS_WITH_THOUGHT = {opener: thought for thought in THOUGHTS for opener in thought.openers if thought.at_start}
 LONE_CLOSERS = frozenset(reasoning.ANY.closers)
 STOPS = frozenset(reasoning.STOPS)
 MARKUP = frozenset(reasoning.MARKUP)
+REOPENED = compile_marks(frozenset(OPENS_THOUGHT))
 ALWAYS = frozenset((*OPENS_THOUGHT, *LONE_CLOSERS, *STOPS, *MARKUP, *reasoning.ANSWER, FENCE))
+
+
+def _thought_at_start(src: Source) -> None:
+    """Read the opening mark of a thought that opens only at the start of an answer."""
+    for thought in THOUGHTS:
+        if thought.at_start and src.take(*thought.openers):
+            src.silent = True
+            src.opens = thought
+            return
+    raise src.prose()
+
+
+BEGINS_WITH_THOUGHT = Dialect(label="thought", read=_thought_at_start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,10 @@ def grammar(family: str | None = None, *, markerless: bool = True, fences: bool 
     return Grammar(
         marks=compile_marks(frozenset((*ALWAYS, *openers, *closers, *quotes))),
         openers=openers,
-        bare=tuple(dialect for dialect in dialects if not dialect.openers and (markerless or not dialect.whole)),
+        bare=(
+            BEGINS_WITH_THOUGHT,
+            *(dialect for dialect in dialects if not dialect.openers and (markerless or not dialect.whole)),
+        ),
         closers=closers,
         quotes=quotes,
     )
@@ -74,32 +91,37 @@ class Line:
         start: Its first characters.
         ticks: Backticks in it, fences apart.
         quotes: Quotation marks in it.
+        last: Its last character.
     """
 
-    __slots__ = ("quotes", "start", "ticks")
+    __slots__ = ("last", "quotes", "start", "ticks")
 
     def __init__(self) -> None:
-        self.start, self.ticks, self.quotes = "", 0, 0
+        self.start, self.ticks, self.quotes, self.last = "", 0, 0, ""
 
     def add(self, text: str) -> None:
         """Text was read that is for the user."""
         newline = text.rfind("\n")
         if newline >= 0:
-            self.start, self.ticks, self.quotes = "", 0, 0
+            self.start, self.ticks, self.quotes, self.last = "", 0, 0, "\n"
             text = text[newline + 1 :]
         self.start = (self.start + text[:8])[:8]
         self.ticks += text.count("`") - 3 * text.count(FENCE)
         self.quotes += text.count('"')
+        self.last = text[-1:] or self.last
 
     @property
     def is_blank(self) -> bool:
         """Whether nothing stands in it so far."""
         return not self.start.strip()
 
-    @property
-    def quotes_marks(self) -> bool:
+    def quotes_mark(self) -> bool:
         """Whether a mark here is only shown: in a code span, or in a quoted line."""
         return self.ticks % 2 == 1 or self.start.lstrip().startswith(">")
+
+    def quotes_end_of_thought(self) -> bool:
+        """The same of the end of a thought, of which the line may be part: the code span must begin just before it."""
+        return self.ticks % 2 == 1 and self.last == "`"
 
     @property
     def in_quotation(self) -> bool:

@@ -61,7 +61,7 @@ def named_call(src: Source) -> None:
     spec = src.tools.get(word)
     src.space()
     if not src.sees("{"):
-        raise src.prose()
+        raise CutOff if spec and src.calls and src.ended() else src.prose()
     arguments = src.arguments()
     if spec is None:
         raise src.no_call(end=src.at)

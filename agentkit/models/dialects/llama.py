@@ -16,7 +16,7 @@ from agentkit.models.dialects.dialect import Dialect, Family, describe, enclosed
 from agentkit.models.dialects.envelope import KEYS, read_json
 from agentkit.models.dialects.hermes import envelope
 from agentkit.models.dialects.items import named_call, python_call, read_item
-from agentkit.models.dialects.source import Found, NoCall, Source, dump
+from agentkit.models.dialects.source import CutOff, Found, Source, dump
 
 _FIRST_KEY = re.compile(r"[\[\s]*+\{\s*[\"'“]?(\w+)[\"'”]?\s*:")
 _MAY_BECOME_KEY = re.compile(r"[\[\s]*(?:\{\s*[\"'“]?\w*[\"'”]?\s*)?")
@@ -44,15 +44,14 @@ def _check_first_key(src: Source) -> None:
 
 def _bare_named(src: Source) -> None:
     """Read names with their arguments: what is left of other forms when the server deletes their special tokens."""
-    while True:
-        at = src.at
-        try:
-            named_call(src)
-        except NoCall:
-            if not src.calls:
-                raise
-            src.at = at
+    if src.names_no_tool():
+        raise src.prose()
+    while not src.ended():
+        if src.names_no_tool():
+            if src.may_be_name():
+                raise CutOff
             return
+        named_call(src)
         src.space()
         src.take(">>>")
 

@@ -36,11 +36,17 @@ def _action(src: Source) -> None:
             raise src.prose()
         read_item(src)
         return
-    line = src.until("\n")
+    start = src.at
+    ended = not src.skip_past("\n")
+    line = src.text[start:] if ended else src.text[start : src.at]
     spec = src.tools.get(line.strip().strip(_QUOTES).strip())
+    if spec is None:
+        raise src.prose()
+    if ended:
+        raise CutOff
     src.space()
-    if spec is None or not src.take("Action Input:", "Action input:"):
-        raise CutOff if src.ended() and spec else src.prose()
+    if not src.take("Action Input:", "Action input:"):
+        raise CutOff if src.ended() else src.prose()
     _blanks(src)
     src.calls.append(Found(spec.name, _input(src, spec.name)))
     src.space()

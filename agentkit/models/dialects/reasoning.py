@@ -58,7 +58,11 @@ THOUGHTS = (
     ),
 )
 
-ANY = Thought(openers=(), closers=tuple(closer for thought in THOUGHTS if thought.lone for closer in thought.closers))
+ANY = Thought(
+    openers=(),
+    closers=tuple(closer for thought in THOUGHTS if thought.lone for closer in thought.closers),
+    stops=("<|open|>response<|sep|>", "<|START_RESPONSE|>"),
+)
 """A thought whose opening marker stands in the prompt."""
 
 ANSWER = ("<answer>", "</answer>")

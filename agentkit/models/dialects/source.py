@@ -128,26 +128,41 @@ class Source:
         return Prose(reached=self.at)
 
     def sees(self, literal: str) -> bool:
-        """Whether `literal` stands here."""
+        """Whether `literal` stands here.
+
+        Raises:
+            CutOff: The text ends inside it.
+        """
         text, at = self.text, self.at
         if text.startswith(literal, at):
             return True
-        if not self.final and len(text) - at < len(literal) and literal.startswith(text[at:]):
-            raise NeedMore
+        if 0 <= len(text) - at < len(literal) and literal.startswith(text[at:]):
+            self._half(at)
         return False
 
     def take(self, *literals: str) -> str:
-        """Move past the one of the literals that stands here and return it; "" when none does."""
+        """Move past the one of the literals that stands here and return it; "" when none does.
+
+        Raises:
+            CutOff: The text ends inside one of them.
+        """
         text, at = self.text, self.at
         for literal in literals:
             if text.startswith(literal, at):
                 self.at = at + len(literal)
                 return literal
-        if not self.final and len(text) - at < MAX_MARK:
+        if len(text) - at < MAX_MARK:
             rest = text[at:]
             if any(literal.startswith(rest) for literal in literals):
-                raise NeedMore
+                self._half(at)
         return ""
+
+    def _half(self, at: int) -> None:
+        """The text ends inside a literal, or before it."""
+        if not self.final:
+            raise NeedMore
+        if at < len(self.text):
+            raise CutOff
 
     def need(self, *literals: str) -> str:
         """Move past one of the literals.
@@ -176,12 +191,16 @@ class Source:
             self.settle()
         return self.text[start : self.at]
 
-    def name(self) -> str:
-        """Move past the name of an offered tool and return it as it was offered."""
-        word = self.word()
-        if spec := self.tools.get(word):
-            return spec.name
-        raise CutOff if self.at >= len(self.text) else self.no_call()
+    def names_no_tool(self) -> bool:
+        """Whether no name that was offered stands here, nor, in a text that still grows, the beginning of one."""
+        word = _WORD.match(self.text, self.at).group()  # type: ignore[union-attr]  # matches always
+        if self.final or self.at + len(word) < len(self.text):
+            return self.tools.get(word) is None
+        return not self.tools.may_become(word)
+
+    def may_be_name(self) -> bool:
+        """Whether the text ends inside a name that was offered."""
+        return self.tools.may_become(self.text[self.at :])
 
     def until(self, *closers: str) -> str:
         """Move past the nearest of the closers and return the text before it.

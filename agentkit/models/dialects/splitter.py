@@ -24,10 +24,10 @@ from agentkit.models.dialects.answer import Answer, Parsed
 from agentkit.models.dialects.dialect import Dialect
 from agentkit.models.dialects.fence import FENCE
 from agentkit.models.dialects.grammar import (
-    BEGINS_WITH_THOUGHT,
     LONE_CLOSERS,
     MARKUP,
     OPENS_THOUGHT,
+    REOPENED,
     STOPS,
     Line,
     grammar,
@@ -49,6 +49,8 @@ PATIENCE = 16
 """After so many of those the rest is text: who writes so much that is no call, writes none."""
 MARKS = 2000
 """After so many marks that open nothing the rest is text, too."""
+LONE = 16
+"""After so many closing marks of thoughts that nothing opened the rest is text, too."""
 NAME_WITHIN = 300
 """Characters in which what is cut off must name a tool, to be a call where no mark says so."""
 
@@ -94,7 +96,7 @@ class Splitter:
         self._length, self._credit = 0, CREDIT
         self._waits = self._due = False
         self._surrogate = ""
-        self._patience, self._marks = PATIENCE, MARKS
+        self._patience, self._marks, self._lone = PATIENCE, MARKS, LONE
         self._begins, self._after_call, self._in_element = True, False, False
         self._closer, self._depth, self._in_string = "", 0, False
         self._thought = thoughts.ANY
@@ -199,12 +201,14 @@ class Splitter:
         src.at = _SPACE.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
         if src.at == len(src.text):
             return True
-        for opener, thought in OPENS_THOUGHT.items():
-            if src.sees(opener):
-                src.at += len(opener)
-                self._thought = thought
-                return True
-        return False
+        found = REOPENED.whole.match(src.text, src.at)
+        if found is None:
+            if not src.final and REOPENED.may_grow(src.text, src.at):
+                raise NeedMore
+            return False
+        src.at = found.end()
+        self._thought = OPENS_THOUGHT[found.group()]
+        return True
 
     def _quoting(self, src: Source) -> None:
         if mark := self._to_mark(src, compile_marks(frozenset((self._closer,))), self._say):
@@ -230,7 +234,8 @@ class Splitter:
             raise NeedMore
 
     def _over(self, src: Source) -> None:
-        src.at = len(src.text)
+        if self._to_mark(src, compile_marks(LONE_CLOSERS), self._drop):
+            self._mode = self._answering
 
     def _to_mark(self, src: Source, marks: Marks, hand_on: Callable[[Source, int], None]) -> str:
         """Hand on the text before the next mark and return the mark; "" when there is none.
@@ -273,11 +278,6 @@ class Splitter:
         self._say(src, _SPACE.match(src.text, src.at).end())  # type: ignore[union-attr]  # matches always
         if src.at == len(src.text):
             return
-        for opener, thought in BEGINS_WITH_THOUGHT.items():
-            if src.sees(opener):
-                self._drop(src, src.at + len(opener))
-                self._think(thought)
-                return
         if self._try(src, self._grammar.bare):
             return
         if not src.final and _MAY_BECOME_JSON.fullmatch(src.text, src.at):
@@ -291,12 +291,14 @@ class Splitter:
         end = src.at + len(mark)
         if mark == FENCE:
             self._fence(src)
-        elif self._line.quotes_marks:
+        elif (self._line.quotes_end_of_thought if mark in LONE_CLOSERS else self._line.quotes_mark)():
             return False
         elif thought := OPENS_THOUGHT.get(mark):
             self._drop(src, end)
             self._think(thought)
         elif mark in LONE_CLOSERS:
+            if self._lone == 0:
+                return False
             self._all_was_thought(src, end)
         elif mark in MARKUP or (mark in self._grammar.closers and self._after_call):
             self._drop(src, end)
@@ -323,6 +325,9 @@ class Splitter:
         self._line = Line()
         self._begins, self._after_call = True, False
         src.at = end
+        self._lone -= 1
+        if self._lone == 0:
+            self._grammar = grammar(calls=False)
 
     def _element(self, src: Source, mark: str) -> bool:
         """The element around an answer that follows a thought."""

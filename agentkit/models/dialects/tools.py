@@ -39,6 +39,10 @@ class Tools:
         name = name.strip()
         return self._specs.get(name) or self._specs.get(name.removeprefix(_PREFIX))
 
+    def may_become(self, beginning: str) -> bool:
+        """Whether this is the beginning of a name that was offered, with or without its prefix."""
+        return any(name.startswith(beginning) or f"{_PREFIX}{name}".startswith(beginning) for name in self.names)
+
     def properties(self, name: str) -> Mapping[str, Any]:
         """The schemas of a tool's parameters, in their order."""
         properties = self._specs[name].parameters.get("properties")
@@ -50,8 +54,8 @@ class Tools:
 
     def only_parameter(self, name: str) -> str | None:
         """The parameter that a plain text must be meant for: the only one, or the only one that is required."""
-        properties, required = list(self.properties(name)), self._specs[name].parameters.get("required") or ()
-        only = required if len(required) == 1 else properties
+        required = list(self._specs[name].parameters.get("required") or ())
+        only = required if len(required) == 1 else list(self.properties(name))
         return only[0] if len(only) == 1 else None
 
     def convert(self, name: str, parameter: str, text: str) -> Any:

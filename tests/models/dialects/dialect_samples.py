@@ -283,11 +283,6 @@ POSITIVE = (
     ),
     Sample(
         "qwen-coder",
-        "<tool_call>\n<function=write_file>\n<parameter=path>\na.py\n</parameter>\n<parameter=content>\n\n  if a < b:\n    x = '</parameter> </function>'\n\n</parameter>\n</function>\n</tool_call>",
-        (("write_file", {"path": "a.py", "content": "\n  if a < b:\n    x = '</parameter> </function>'\n"}),),
-    ),
-    Sample(
-        "qwen-coder",
         "Fine.\n<function=get_time>\n</function>\n</tool_call>\n<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>",
         (TIME, OSLO),
         content="Fine.",
