@@ -48,6 +48,9 @@ FINISH_REASONS: Mapping[str, str] = {
 }
 """Other servers' words for the finish reasons of chat completions."""
 
+MAX_DOUBTS = 64
+"""How often the arguments of one call are read to see whether they are whole: it keeps hostile streams linear."""
+
 _CUT = frozenset({"length", "content_filter", "error"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -141,9 +144,15 @@ class _Draft:
     arguments: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
     announced: bool = False
+    doubts: int = 0
 
     def is_whole(self) -> bool:
-        return bool(self.arguments) and is_whole_object("".join(self.arguments))
+        """Whether the arguments are one object; asked in vain too often, it is no more looked at."""
+        if not self.arguments or self.doubts == MAX_DOUBTS:
+            return False
+        whole = is_whole_object("".join(self.arguments))
+        self.doubts += not whole
+        return whole
 
     def call(self) -> ToolCall:
         """The call as it stands."""

@@ -112,10 +112,10 @@ class FakeServer:
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(request.content) for request in self.requests]
 
-    def model(self, **options: Any) -> ChatCompletions:
+    def model(self, *, name: str = "m", **options: Any) -> ChatCompletions:
         client = httpx2.AsyncClient(transport=httpx2.MockTransport(self._handle))
         options = {"base_url": "http://server.test/v1", "retries": NOW, "http_client": client, **options}
-        return ChatCompletions("m", **options)
+        return ChatCompletions(name, **options)
 
     def _handle(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)

@@ -328,7 +328,7 @@ async def test_a_model_can_be_used_after_aclose():
     assert server.connections == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine has no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_model_works_after_a_fork():
     """Parent and child share no connection."""

@@ -384,3 +384,15 @@ async def test_an_empty_json_answer_to_a_stream_is_asked_for_again_whole():
     answer = await server.model().call(request(), deltas.append)
     assert answer.content == text_of(deltas) == "Hello."
     assert [body.get("stream") for body in server.bodies] == [True, None]
+
+
+async def test_an_answer_has_its_price_where_it_is_known():
+    """By the server's own figure or by the table, at the server's own address only."""
+    account = "https://api.cloudflare.com/client/v4/accounts/" + "0" * 32
+    billed = {**message("Hello."), "usage": {"prompt_tokens": 10, "completion_tokens": 5, "neurons": 1000}}
+    counted = {**message("Hello."), "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0}}
+    for reply, cost in ((billed, 0.011), (counted, 0.35), (message("Hello."), None)):
+        server = FakeServer(reply)
+        model = server.model(base_url=account, name="@cf/aisingapore/gemma-sea-lion-v4-27b-it")
+        assert (await model.call(request())).cost_usd == (cost and pytest.approx(cost))
+        assert (await server.model().call(request())).cost_usd is None
