@@ -13,7 +13,7 @@ from agentkit.core.events import Event
 from agentkit.core.limits import Limits
 from agentkit.core.result import Result
 from agentkit.core.settings import NO_SETTINGS, Settings
-from agentkit.errors import ToolFailed, UsageError
+from agentkit.errors import ModelError, UsageError
 from agentkit.history import Summaries
 from agentkit.models.model import Model
 from agentkit.models.providers import default_model, resolve_model
@@ -314,10 +314,13 @@ class Agent(Generic[Deps, Out]):
             if parent is not None:
                 options["limits"] = parent.rest_of(self._limits)
             listener = context.progress if parent is not None and parent.listener is not None else None
-            result = await self._run(question, None, options, listener=listener)
-            if not result.has_output:
-                raise ToolFailed(f"{chosen} gave no answer (stopped: {result.stop_reason}). {result.text}".strip())
-            return ToolOutput(content=str(result), usage=result.usage, cost_usd=result.cost_usd)
+            try:
+                result = await self._run(question, None, options, listener=listener)
+                text = str(result) if result.has_output else f"{chosen} gave no answer ({result.stop_reason})."
+            except ModelError as fault:
+                result, text = fault.result, f"{chosen} gave no answer: {fault}"
+            failed = not result.has_output
+            return ToolOutput(content=text, is_error=failed, usage=result.usage, cost_usd=result.cost_usd)
 
         text = description or f"Ask {chosen}, who answers on their own."
         made: Any = tool(name=chosen, description=text, **policy)(ask)

@@ -56,7 +56,7 @@ class ModelError(AgentkitError):
     retryable = False
     try_another = False
 
-    def __init__(  # noqa: PLR0913 - the facts of one failed request
+    def __init__(
         self,
         message: str,
         *,
@@ -152,7 +152,7 @@ class Conflict(StoreError):
     """Another process works on the same session. Nothing was appended."""
 
 
-class ToolSignal(Exception):  # noqa: N818 - a signal, not a fault
+class ToolSignal(Exception):
     """What a tool may raise on purpose; it never leaves the runtime."""
 
 

@@ -38,8 +38,10 @@ def decision(call: ToolCall, answer: Any) -> Decision:
         UsageError: The answer is none of these.
     """
     match answer:
-        case Decision():
+        case Decision() if answer.call_id == call.id:
             return answer
+        case Decision():
+            raise UsageError(f"a decision about {answer.call_id!r} was given for the call {call.id!r}")
         case True:
             return Decision(call_id=call.id, verdict="allow")
         case False:
@@ -47,7 +49,10 @@ def decision(call: ToolCall, answer: Any) -> Decision:
         case str():
             return Decision(call_id=call.id, verdict="deny", reason=answer)
         case Mapping():
-            text = json.dumps(dict(answer), ensure_ascii=False)
+            try:
+                text = json.dumps(dict(answer), ensure_ascii=False, allow_nan=False)
+            except (TypeError, ValueError) as fault:
+                raise UsageError(f"the edited arguments of {call.name} are no JSON: {fault}") from None
             return Decision(call_id=call.id, verdict="edit", arguments=text)
         case _:
             raise UsageError(

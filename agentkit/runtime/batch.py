@@ -9,7 +9,7 @@ from __future__ import annotations
 import anyio
 
 from agentkit.core.decide import Recover, RunTools
-from agentkit.core.entries import PlannedCall, ToolStarted
+from agentkit.core.entries import Decision, PlannedCall, ToolStarted
 from agentkit.core.events import ToolResultEvent
 from agentkit.core.messages import Outcome, ToolResult
 from agentkit.core.state import OpenCall
@@ -59,9 +59,12 @@ async def recover(run: Run, action: Recover) -> None:
 
 
 async def close(run: Run, why: str) -> None:
-    """Answer every open call as interrupted, so that the transcript can go on."""
+    """Answer every open call as interrupted, or as denied where a human did, so that the transcript can go on."""
     for call in list(run.state.open.values()):
-        await _answer(run, call, why, "interrupted")
+        if call.decision is not None and call.decision.verdict == "deny":
+            await _answer(run, call, _denial(call.decision), "denied")
+        else:
+            await _answer(run, call, why, "interrupted")
 
 
 async def _guarded_lane(run: Run, lane: tuple[str, ...], scope: anyio.CancelScope) -> None:
@@ -83,8 +86,7 @@ async def _run_lane(run: Run, lane: tuple[str, ...]) -> None:
         elif planned.is_output:
             await _take_output(run, call, planned)
         elif call.decision is not None and call.decision.verdict == "deny":
-            why = f": {call.decision.reason}" if call.decision.reason else ""
-            await _answer(run, call, f"{DENIED}{why}", "denied")
+            await _answer(run, call, _denial(call.decision), "denied")
         else:
             await _run_call(run, call, planned)
 
@@ -146,6 +148,10 @@ async def _take_output(run: Run, call: OpenCall, planned: PlannedCall) -> None:
         await _answer(run, call, str(fault), "invalid")
     else:
         await _answer(run, call, "accepted", "ok")
+
+
+def _denial(decision: Decision) -> str:
+    return f"{DENIED}: {decision.reason}" if decision.reason else DENIED
 
 
 async def _answer(run: Run, call: OpenCall, text: str, outcome: Outcome) -> None:

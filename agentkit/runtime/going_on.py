@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from agentkit.core.chat_format import from_openai, to_openai
+from agentkit.core.chat_format import from_openai
 from agentkit.core.entries import Decision, Ended, Entry
-from agentkit.core.messages import Assistant, JSONValue, System, ToolResult, User
+from agentkit.core.messages import JSONValue, User
 from agentkit.core.result import Result
 from agentkit.core.state import Phase
 from agentkit.errors import UsageError
@@ -73,9 +73,8 @@ def entries_of(history: History) -> Sequence[Entry]:
         return history.entries
     if isinstance(history, str) or not isinstance(history, Sequence):
         raise UsageError(f"history= takes a Result or a list of messages, got {type(history).__name__}")
-    kinds = (System, User, Assistant, ToolResult)
     try:
-        return from_openai([to_openai(item) if isinstance(item, kinds) else item for item in history])
+        return from_openai(history)
     except ValueError as fault:
         raise UsageError(f"history=: {fault}") from None
 

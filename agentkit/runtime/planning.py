@@ -5,6 +5,7 @@ Every call gets its place in the plan, also the one that cannot run: it is plann
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from agentkit.core.decide import Plan
@@ -61,7 +62,8 @@ def _plan_call(run: Run, call: ToolCall, action: Plan, room: int | None, used: d
         try:
             read = read_arguments(call.arguments, output.spec.parameters, name=name, truncated=call.truncated)
         except InvalidArguments as fault:
-            return refused(str(fault), "invalid")
+            run.explanation = str(fault)
+            return replace(refused(str(fault), "invalid"), is_output=True)
         return PlannedCall(call_id=call.id, name=name, arguments=read.text, repaired=read.repaired, is_output=True)
     if action.last is not None:
         return refused(LAST_REQUEST.format(last=action.last.removesuffix("_s")), "limit")

@@ -130,6 +130,8 @@ class Run:
     _began: float = field(default_factory=time.monotonic)
     _memo: dict[Any, Any] = field(default_factory=dict)
     _storing: anyio.Lock | None = None
+    _prepared_for: int | None = None
+    _prepared_tools: Mapping[str, Tool[..., Any]] = field(default_factory=dict)
 
     # ---- the funnel ----
 
@@ -240,8 +242,12 @@ class Run:
     @property
     def offered(self) -> Mapping[str, Tool[..., Any]]:
         """The tools as they are in this step: each tool's own `prepare` may hide or change it."""
-        tools = self.task.tools
-        return tools if self.task.fixed else offer(tools, self.context(NO_CALL))
+        tools, step = self.task.tools, self.state.steps
+        if self.task.fixed:
+            return tools
+        if self._prepared_for != step or not self.state.open:
+            self._prepared_for, self._prepared_tools = step, offer(tools, self.context(NO_CALL))
+        return self._prepared_tools
 
     def context(self, call: ToolCall) -> ToolContext[Any]:
         """What a tool may know of the run."""
@@ -256,26 +262,31 @@ class Run:
         )
 
     def rest_of(self, limits: Limits) -> Limits:
-        """These limits, cut down to what is left of the run's own: for an agent that is a tool of this one."""
+        """These limits, cut down to what is left of the run's own: for an agent that is a tool of this one.
+
+        The calls of a batch may all be such agents and run at once, so each gets an equal share.
+        """
         own, state = self.task.limits, self.state
+        shares = max(1, len(state.open))
         return replace(
             limits,
-            tool_calls=_least(limits.tool_calls, own.tool_calls, state.tool_calls),
-            tokens=_least(limits.tokens, own.tokens, state.usage.total_tokens),
-            cost_usd=_least(limits.cost_usd, own.cost_usd, state.cost_usd),
-            deadline_s=_least(limits.deadline_s, own.deadline_s, self.worked_s),
+            tool_calls=_least(limits.tool_calls, _share(own.tool_calls, state.tool_calls, shares)),
+            tokens=_least(limits.tokens, _share(own.tokens, state.usage.total_tokens, shares)),
+            cost_usd=_least(limits.cost_usd, _share(own.cost_usd, state.cost_usd, shares)),
+            deadline_s=_least(limits.deadline_s, _share(own.deadline_s, self.worked_s, 1)),
         )
 
     def result(self, reason: RunReason) -> Result[Any]:
         """The run as far as it came."""
         state = self.state
+        waiting = [call for call in state.open.values() if call.undecided]
         return Result(
             entries=tuple(self.entries),
             stop_reason=reason,
             usage=state.usage,
             cost_usd=state.cost_usd if state.cost_known else None,
             steps=state.steps,
-            pending=tuple(call.call for call in state.open.values() if call.undecided) if reason == "approval" else (),
+            pending=tuple(map(self.shown, waiting)) if reason == "approval" else (),
             session=self.task.session,
             explanation=self.explanation,
             _output=self.output,
@@ -283,7 +294,14 @@ class Run:
         )
 
 
-def _least(limit: Any, own: Any, spent: Any) -> Any:
-    """The smaller of a limit and the rest of another; None is no limit."""
-    left = None if own is None else max(0, own - spent)
-    return left if limit is None else limit if left is None else min(limit, left)
+def _share(limit: Any, spent: Any, shares: int) -> Any:
+    """An equal part of what is left of a limit; None is no limit."""
+    if limit is None:
+        return None
+    left = max(0, limit - spent)
+    return left // shares if isinstance(limit, int) else left / shares
+
+
+def _least(one: Any, other: Any) -> Any:
+    """The smaller of two limits; None is no limit."""
+    return other if one is None else one if other is None else min(one, other)

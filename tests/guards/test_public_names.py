@@ -16,7 +16,10 @@ FRONT_DOOR = """
     prefix rename tool
 """.split()  # noqa: SIM905 - a table of names
 
-MODELS = "ChatCompletions Local Model OutputSchema Request Scripted call".split()  # noqa: SIM905 - as above
+MODELS = """
+    Cached ChatCompletions Fallback Local Model OutputSchema Prompted RateLimited Recorded Recovering Request Retrying
+    Scripted WorkersAI call
+""".split()  # noqa: SIM905 - as above
 
 STORES = "Memory SQLite SessionLog Store".split()  # noqa: SIM905 - as above
 

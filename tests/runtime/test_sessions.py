@@ -116,7 +116,7 @@ async def test_a_supervisor_that_calls_again_after_kill_9_gets_the_answer(tmp_pa
     assert len(told) == 8
     assert all(text.startswith(("charged", "interrupted")) for text in told[0::2])
     assert all(text.startswith("seen") for text in told[1::2]), "an idempotent call runs again"
-    assert kills >= 3
+    assert kills >= 1
 
 
 async def at_rest(path):

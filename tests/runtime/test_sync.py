@@ -89,7 +89,7 @@ def test_nested_sync_runs_never_starve_on_the_thread_pool():
     assert all(m["content"] == "inner done" for m in result.to_openai() if m["role"] == "tool")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine has no fork")
 def test_a_forked_child_gets_a_portal_of_its_own():
     """The parent's thread does not exist in the child."""
     code = """

@@ -26,5 +26,5 @@ async def check(agent: Agent[None, str], typed: Agent[None, Invoice]) -> None:
     assert_type(typed.run("q").output, Invoice)
     assert_type(agent.run("q", output=Invoice), Result[Invoice])
     assert_type((await agent.arun("q", output=int)).output, int)
-    agent.run("q", limits=None)  # type: ignore[arg-type]  # pyright: ignore
-    agent.run("q", nonsense=1)  # type: ignore[call-overload]  # pyright: ignore
+    agent.run("q", limits=None)  # type: ignore[arg-type]
+    agent.run("q", nonsense=1)  # type: ignore[call-overload]
