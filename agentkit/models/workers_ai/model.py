@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant, ToolResult
@@ -88,10 +88,8 @@ class WorkersAI:
         Raises:
             UsageError: An id, the token, a setting or a combination cannot be right.
         """
-        if transport not in {"native", "openai"}:
-            raise UsageError(f"transport={transport!r}: use 'native' or 'openai'")
-        if tools not in {"auto", "native", "prompted"}:
-            raise UsageError(f"tools={tools!r}: use 'auto', 'native' or 'prompted'")
+        _one_of("transport", transport, get_args(TransportName))
+        _one_of("tools", tools, ("auto", *get_args(Tools)))
         self.model = check_model_id(model)
         self.account = account_of(account_id, api_token, base_url)
         self.gateway = Gateway(name=gateway) if isinstance(gateway, str) else gateway
@@ -107,13 +105,7 @@ class WorkersAI:
             self._fixed["functions"] = check_functions(functions, native=transport == "native")
         self._json_mode = True
         self._encoders: dict[tuple[Capabilities, bool], WorkersEncoder] = {}
-        family = _family(model)
-        self._ways: dict[tuple[Tools, bool], Model] = {
-            ("native", False): _Native(self, with_tools=False),
-            ("native", True): _Native(self, with_tools=True),
-            ("prompted", False): Prompted(_Wire(self, with_tools=False), family=family),
-            ("prompted", True): Prompted(_Wire(self, with_tools=True), family=family),
-        }
+        self._ways = _ways(self)
 
     @property
     def tools(self) -> Tools:
@@ -279,12 +271,27 @@ class _Wire:
 class _Native:
     """The wire where the server reads tool calls: forced ones are looked for in the text, thoughts taken out of it."""
 
-    def __init__(self, model: WorkersAI, *, with_tools: bool) -> None:
-        self._inner = Forced(_Wire(model, with_tools=with_tools))
+    def __init__(self, wire: _Wire) -> None:
+        self._inner = Forced(wire)
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """One answer."""
         return await take_apart(self._inner, request, emit, Reading())
+
+
+def _ways(model: WorkersAI) -> dict[tuple[Tools, bool], Model]:
+    """How a request is made, by the way to offer tools and by whether there are any."""
+    family = _family(model.model)
+    wires = {with_tools: _Wire(model, with_tools=with_tools) for with_tools in (False, True)}
+    return {
+        **{("native", with_tools): _Native(wire) for with_tools, wire in wires.items()},
+        **{("prompted", with_tools): Prompted(wire, family=family) for with_tools, wire in wires.items()},
+    }
+
+
+def _one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise UsageError(f"{name}={value!r}: use {' or '.join(map(repr, known))}")
 
 
 def _has_results(request: Request) -> bool:
