@@ -204,7 +204,7 @@ class Assembler:
     """
 
     __slots__ = (
-        *("_at", "_calls", "_damaged", "_done", "_last", "_offered"),
+        *("_at", "_by_id", "_calls", "_damaged", "_done", "_last", "_offered"),
         *("_over", "_reason", "_text", "_thoughts", "_usage"),
     )
 
@@ -214,6 +214,7 @@ class Assembler:
         self._thoughts = _Prose()
         self._calls: list[_Draft] = []
         self._at: dict[int | None, list[_Draft]] = {}
+        self._by_id: dict[tuple[int | None, str], _Draft] = {}  # by index and id, and by None and id
         self._last: _Draft | None = None  # the call that the last piece went to
         self._usage = _UsageTally()
         self._reason: Any = None
@@ -253,7 +254,9 @@ class Assembler:
         draft = self._draft_of(piece)
         deltas: list[Delta] = []
         if draft is None:
-            deltas += [self._announce(d) for d in self._calls if not d.announced and d.name in self._offered]
+            before = self._last
+            if before is not None and not before.announced and before.name in self._offered:
+                deltas.append(self._announce(before))
             draft = self._begin(piece)
         self._last = draft
         self._extend(draft, piece)
@@ -313,7 +316,7 @@ class Assembler:
             return None
         draft = here[-1]
         if piece.id is not None and draft.provider_id not in {None, piece.id}:
-            known = next((d for d in here if d.provider_id == piece.id), None)
+            known = self._by_id.get((piece.index, piece.id))
             if known is None and piece.name:
                 return None
             draft = known or draft
@@ -353,7 +356,9 @@ class Assembler:
         return draft
 
     def _extend(self, draft: _Draft, piece: CallPiece) -> None:
-        draft.provider_id = draft.provider_id or piece.id
+        if piece.id is not None and draft.provider_id is None:
+            draft.provider_id = piece.id
+            self._by_id[draft.index, piece.id] = self._by_id[None, piece.id] = draft
         if piece.name:
             draft.name = self._joined_name(draft, piece.name)
         if piece.extra:

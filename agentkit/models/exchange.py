@@ -27,6 +27,8 @@ from agentkit.models.sse import EventReader
 
 MAX_ANSWER_BYTES = 256_000_000
 MAX_ERROR_BYTES = 256_000
+MAX_BLANK_BYTES = 64_000
+"""How many blanks in front of an answer are read."""
 AFTER_END_S = 0.25
 """Seconds that a connection is read on after the server said that the answer is over."""
 AFTER_FINISH_REASON_S = 5.0
@@ -136,6 +138,8 @@ class Exchange:
                     self._stream = False  # should this be no answer, the next try asks for a whole one
                     return await self._whole(head + await reply.read(max_bytes=MAX_ANSWER_BYTES))
                 return await self._streamed(head, reply.chunks)
+            if len(head) > MAX_BLANK_BYTES:
+                break
         raise MalformedResponse("the stream is empty")
 
     async def _whole(self, body: bytes) -> Assistant:

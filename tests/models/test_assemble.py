@@ -82,6 +82,19 @@ def test_a_thousand_calls_in_small_pieces_take_linear_time():
     assert [c.arguments for c in answer.tool_calls[:1000]] == [f'{{"a": {n}}}' for n in range(1000)]
 
 
+def test_a_hundred_thousand_calls_at_one_place_take_linear_time():
+    """Known names and unknown ones, with ids and without."""
+    for name, ids in (("add", True), ("sum", True), ("sum", False)):
+        assembler = Assembler({"add"})
+        for number in range(30_000):
+            assembler.call(
+                CallPiece(id=f"c{number}" if ids else None, name=name, arguments="{}" if ids else f'{{"a": {number}}}')
+            )
+        assembler.done()
+        answer, _ = assembler.finish()
+        assert len(answer.tool_calls) == 30_000
+
+
 WHOLE = {
     '{"a": 1}': True,
     " {} \n": True,

@@ -115,7 +115,7 @@ class StreamReader:
         done: The server said that nothing follows.
     """
 
-    __slots__ = ("_assembler", "_begun", "_blame", "_extra", "_loads", "_logprobs", "_model", "_offered", "done")
+    __slots__ = ("_assembler", "_begun", "_blame", "_extra", "_loads", "_model", "_offered", "_pieces", "done")
 
     def __init__(self, offered: Offered, blame: Blame, *, model: str = "") -> None:
         self._assembler = Assembler(offered.names)
@@ -124,7 +124,7 @@ class StreamReader:
         self._model = model
         self._begun = False
         self._extra: dict[str, Any] = {}
-        self._logprobs: dict[str, list[Any]] = {}
+        self._pieces: dict[str, list[Any]] = {}  # what of `extra` comes in pieces
         self._loads = json_bytes.fast_loads()
         self.done = False
 
@@ -162,7 +162,9 @@ class StreamReader:
             ModelError: The stream broke off, or holds no answer.
         """
         answer, deltas = self._assembler.finish()
-        extra = {**self._extra, "logprobs": self._logprobs} if self._logprobs else self._extra
+        extra = {**self._extra, **self._pieces}
+        if "refusal" in extra:
+            extra["refusal"] = "".join(map(text_of, extra["refusal"]))
         calls = tuple(self._offered.ours(call) for call in answer.tool_calls)
         return checked(replace(answer, tool_calls=calls, model=self._model, extra=extra)), self._named(deltas)
 
@@ -223,10 +225,10 @@ class StreamReader:
             deltas += self._delta(message, payload)
         if isinstance(usage := choice.get("usage"), Mapping):  # Moonshot
             self._assembler.usage(usage_of(usage))
-        logprobs = choice.get("logprobs")
-        for name, items in logprobs.items() if isinstance(logprobs, Mapping) else ():
-            if isinstance(items, list):
-                self._logprobs.setdefault(name, []).extend(items)
+        if isinstance(logprobs := choice.get("logprobs"), Mapping):
+            known = self._extra.setdefault("logprobs", {})
+            for name, items in logprobs.items():
+                known.setdefault(name, []).extend(_list(items))
         if reason := choice.get("finish_reason"):
             self._assembler.finish_reason(reason)
         return deltas
@@ -237,9 +239,7 @@ class StreamReader:
         yield from assembler.reasoning(reasoning_of(delta) or inner)
         yield from assembler.text(text or text_of(delta.get("refusal")))
         for name, value in _kept(delta, _OF_MESSAGE).items():
-            known: Any = self._extra.get(name)
-            grows = type(known) is type(value) and isinstance(value, str | list)
-            self._extra[name] = known + value if grows else value
+            self._pieces.setdefault(name, []).extend(value if isinstance(value, list) else [value])
         if delta.get("tool_calls") or delta.get("function_call"):
             for piece in call_pieces(_exact(delta, payload)):
                 yield from assembler.call(piece)
