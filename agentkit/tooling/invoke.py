@@ -189,7 +189,7 @@ async def _in_thread(tool: ToolDefinition, prepared: Prepared, context: ToolCont
                 return told(error)  # Ctrl-C goes to the main thread: whatever is raised here is the tool's own
 
         try:
-            answer = await shared_pool().run(work, timeout_s=tool.timeout_s)
+            answer = await shared_pool().run(work, timeout_s=tool.timeout_s, reports=reports)
         except TimedOut:
             return _timed_out(tool, "; it may still be running")
     if isinstance(answer, Called):

@@ -84,11 +84,7 @@ def loop_scheduler() -> Callable[..., Any]:
 
 
 class _Job(Generic[T]):
-    """One function on its way through a thread. Its fields change under the pool's lock only."""
-
-    __slots__ = (
-        "abandoned", "context", "done", "ended", "error", "holds_slot", "pool", "schedule", "started", "value", "work",
-    )  # fmt: skip
+    """One function on its way through a thread. Its flags change under the pool's lock only."""
 
     value: T
 
@@ -100,9 +96,9 @@ class _Job(Generic[T]):
             # It remembers the loop in a context variable; the thread has none, so that a tool may run one of its own.
             self.context.run(sniffio.current_async_library_cvar.set, None)
         self.schedule = loop_scheduler()
-        self.ended = anyio.Event()
-        self.started: anyio.Event | None = None  # only a job that was queued has to be told
+        self.news = anyio.Event()
         self.error: BaseException | None = None
+        self.started = False
         self.holds_slot = False
         self.abandoned = False
         self.done = False
@@ -116,11 +112,17 @@ class _Job(Generic[T]):
         finally:
             _here.job = None
 
-    def tell(self, event: anyio.Event | None) -> None:
-        """Set an event of the loop from any thread; a loop that is closed has nobody waiting."""
-        if event is not None:
-            with suppress(RuntimeError):
-                self.schedule(event.set)
+    def wake(self) -> None:
+        """Have whoever waits look again; callable from any thread. A loop that is closed has nobody waiting."""
+        with suppress(RuntimeError):
+            self.schedule(self._wake)
+
+    def _wake(self) -> None:
+        self.news.set()
+
+    async def next_news(self) -> None:
+        await self.news.wait()
+        self.news = anyio.Event()
 
 
 class ThreadPool:
@@ -141,32 +143,44 @@ class ThreadPool:
         self._handed: queue.SimpleQueue[_Job[Any]] = queue.SimpleQueue()
         self._queued: deque[_Job[Any]] = deque()
 
-    async def run(self, work: Callable[[], T], *, timeout_s: float | None = None) -> T:
+    async def run(self, work: Callable[[], T], *, timeout_s: float | None = None, reports: Reports | None = None) -> T:
         """What `work` returns or raises, called in a thread with a copy of the caller's context variables.
 
         Args:
             work: Takes nothing; bind arguments first.
             timeout_s: Seconds it may run; the time in the queue does not count.
+            reports: Delivered while it runs.
 
         Raises:
             TimedOut: It ran longer. It may still be running.
             TooManyAbandoned: It was not started.
         """
         job = _Job(self, work)
+        if reports is not None:
+            reports.wake = job.wake
         self._submit(job)
         try:
-            if job.started is not None:
-                await job.started.wait()
+            while not job.started:
+                await job.next_news()
             with anyio.move_on_after(timeout_s):
-                await job.ended.wait()
+                await self._attend(job, reports)
         finally:
-            if not job.ended.is_set():
-                self._abandon(job)
+            self._abandon(job)
         if job.abandoned:
             raise TimedOut
         if job.error is not None:
             raise job.error
         return job.value
+
+    async def _attend(self, job: _Job[Any], reports: Reports | None) -> None:
+        """Wait until the job is done; what it reported by then is delivered first."""
+        while True:
+            done = job.done  # asked first: what it reports before that is there when it is delivered
+            if reports is not None:
+                await reports.deliver()
+            if done:
+                return
+            await job.next_news()
 
     def release(self, job: _Job[Any]) -> None:
         """The job's slot is free; the next one in the queue takes it."""
@@ -188,7 +202,6 @@ class ThreadPool:
             if self._running < self.size:
                 self._start(job)
             else:
-                job.started = anyio.Event()
                 self._queued.append(job)
 
     def _start(self, job: _Job[Any]) -> None:
@@ -197,7 +210,7 @@ class ThreadPool:
             self._idle -= 1
         else:
             threading.Thread(target=self._serve, name="agentkit-tool", daemon=True).start()
-        job.holds_slot = True
+        job.started = job.holds_slot = True
         self._running += 1
         self._handed.put(job)
 
@@ -213,17 +226,18 @@ class ThreadPool:
                 self._start(self._queued[0])
             except RuntimeError:  # the system has no thread for us: the next one that ends tries again
                 return
-            job = self._queued.popleft()
-            job.tell(job.started)
+            self._queued.popleft().wake()
 
     def _abandon(self, job: _Job[Any]) -> None:
         with self._lock:
-            if job in self._queued:
+            if job.done:
+                return
+            if not job.started:
                 self._queued.remove(job)
-            elif not job.done:
-                job.abandoned = True
-                self.abandoned += 1
-                self._release(job)
+                return
+            job.abandoned = True
+            self.abandoned += 1
+            self._release(job)
         # Not now: whoever is queued may be cancelled in this very moment, together with this job.
         try:
             job.schedule(self._start_queued)
@@ -247,21 +261,22 @@ class ThreadPool:
                 self._dispatch()
             if job.abandoned:
                 return
-            job.tell(job.ended)
+            job.wake()
             del job  # an idle thread must not keep its last result alive
 
 
 class Reports:
-    """Progress from a tool's thread to a listener in the event loop: in order, never more than a few on the way.
+    """Progress from a tool's thread to a listener in the event loop: in order, and only a few on the way.
 
-    A thread that is faster than the loop waits. After the block has ended (the call is answered) nothing is delivered:
-    whoever still reports is told so by an exception, which ends an abandoned generator.
+    A thread that is faster than the listener waits for it. After the block has ended (the call is answered) nothing is
+    delivered: whoever still reports is told so by an exception, which ends an abandoned generator.
     """
 
-    def __init__(self, listener: Callable[[Any], None]) -> None:
+    def __init__(self, listener: Callable[[Any], Any]) -> None:
+        self.wake: Callable[[], None] = lambda: None
         self._listener = listener
-        self._schedule = loop_scheduler()
-        self._room = threading.BoundedSemaphore(REPORTS_ON_THE_WAY)
+        self._waiting: deque[Any] = deque()
+        self._room = threading.Semaphore(REPORTS_ON_THE_WAY)
         self._open = True
 
     def __enter__(self) -> Self:
@@ -269,6 +284,7 @@ class Reports:
 
     def __exit__(self, *_: object) -> None:
         self._open = False
+        self._room.release(REPORTS_ON_THE_WAY)  # whoever waits for room learns that it is over
 
     def report(self, value: Any) -> None:
         """Hand a value over; for the tool's thread.
@@ -276,16 +292,18 @@ class Reports:
         Raises:
             GivenUp: Nobody waits for the tool any more.
         """
+        self._room.acquire()
         if not self._open:
             raise GivenUp("the call was given up: nobody waits for it any more")
-        self._room.acquire()
-        try:
-            self._schedule(self._deliver, value)
-        except RuntimeError:  # the loop is closed
-            self._room.release()
+        self._waiting.append(value)
+        self.wake()
 
-    def _deliver(self, value: Any) -> None:
-        self._room.release()
-        if self._open:
-            with suppress(Exception):  # a listener that fails must not take the event loop down
-                self._listener(value)
+    async def deliver(self) -> None:
+        """Hand on what has come, waiting for a listener that asks for it; one that fails is not the tool's fault."""
+        while self._waiting:
+            value = self._waiting.popleft()
+            self._room.release()
+            with suppress(Exception):
+                behind = self._listener(value)
+                if behind is not None:
+                    await behind

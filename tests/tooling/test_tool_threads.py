@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from typing import Any
 
 import anyio
 import pytest
 
-from agentkit.tooling.threads import Reports, ThreadPool, TimedOut, TooManyAbandoned, lent_slot
+from agentkit.tooling.threads import GivenUp, Reports, ThreadPool, TimedOut, TooManyAbandoned, lent_slot
 
 pytestmark = pytest.mark.anyio
 
@@ -246,22 +247,47 @@ def test_two_event_loops_share_a_pool():
 
 
 async def test_a_fast_thread_waits_for_a_slow_listener():
-    """A million reports are never on the way at once."""
+    """Of a million reports a hundred are on the way at once."""
     pool = ThreadPool()
     seen: list[int] = []
     sent: list[int] = []
-    with Reports(seen.append) as reports:
+    most = 0
 
-        def work() -> None:
-            for i in range(1_000):
-                reports.report(i)
-                sent.append(i)
+    async def behind() -> None:
+        nonlocal most
+        most = max(most, len(sent) - len(seen))
+        await anyio.sleep(0)
 
-        async with anyio.create_task_group() as group:
-            group.start_soon(pool.run, work)
-            time.sleep(0.05)
-            assert len(sent) <= 100
+    def listen(value: int) -> Any:
+        seen.append(value)
+        return behind()
+
+    def work(reports: Reports) -> None:
+        for i in range(1_000):
+            reports.report(i)
+            sent.append(i)
+
+    with Reports(listen) as reports:
+        await pool.run(lambda: work(reports), reports=reports)
     assert seen == list(range(1_000))
+    assert most <= 101
+
+
+async def test_a_thread_that_waits_for_its_listener_can_be_given_up():
+    """It learns so, and ends."""
+    pool, told = ThreadPool(), threading.Event()
+
+    def work(reports: Reports) -> None:
+        try:
+            while True:
+                reports.report(1)
+        except GivenUp:
+            told.set()
+
+    with Reports(lambda _: anyio.sleep(9)) as reports, pytest.raises(TimedOut):
+        await pool.run(lambda: work(reports), timeout_s=0.02, reports=reports)
+    await settled(pool)
+    assert told.is_set()
 
 
 def test_a_loop_that_is_gone_hangs_nobody():
@@ -269,19 +295,17 @@ def test_a_loop_that_is_gone_hangs_nobody():
     pool, gate = ThreadPool(), Gate()
     ended = threading.Event()
 
+    def work(reports: Reports) -> None:
+        gate.work()
+        try:
+            for i in range(1_000):
+                reports.report(i)
+        finally:
+            ended.set()
+
     async def main() -> None:
-        with Reports(lambda _: None) as reports:
-
-            def work() -> None:
-                gate.work()
-                try:
-                    for i in range(1_000):
-                        reports.report(i)
-                finally:
-                    ended.set()
-
-            with pytest.raises(TimedOut):
-                await pool.run(work, timeout_s=0.02)
+        with Reports(lambda _: None) as reports, pytest.raises(TimedOut):
+            await pool.run(lambda: work(reports), timeout_s=0.02, reports=reports)
 
     anyio.run(main)
     gate.open.set()
