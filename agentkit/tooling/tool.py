@@ -16,12 +16,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from agentkit.core.messages import ToolCall, ToolSpec
+from agentkit.core.messages import ToolSpec
 from agentkit.tooling.callables import doc_of, is_async, is_method, name_of, owner_of, stands_in_class
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.definition import ToolDefinition
 from agentkit.tooling.docstrings import read_docstring
-from agentkit.tooling.invoke import Called, Prepared, call_json
+from agentkit.tooling.invoke import NO_CONTEXT, Called, Prepared, call_json
 from agentkit.tooling.policy import Policy, ToolOptions, check_examples, check_name, check_policy
 from agentkit.tooling.raw_schema import SchemaValidator
 from agentkit.tooling.schema import schema_of
@@ -109,7 +109,7 @@ class Tool(ToolDefinition, Generic[P, R]):
             context: The whole context instead.
         """
         if context is None:
-            context = ToolContext(deps=deps, call=ToolCall(id="", name=self.spec.name, arguments=str(arguments)))
+            context = NO_CONTEXT if deps is None else ToolContext(deps=deps)
         return await call_json(self, arguments, context)
 
     @classmethod
