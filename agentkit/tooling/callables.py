@@ -9,12 +9,15 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+_MAX_LAYERS = 100
+"""More are no wrappers but a circle, or an object that has every attribute."""
+
 _UNWRAPPED = (functools.partial, staticmethod, classmethod, types.MethodType)
 
 
 def layers(function: Any) -> Iterator[Any]:
     """The callable and what it calls, outermost first; the last one holds the annotations."""
-    while True:
+    for _ in range(_MAX_LAYERS):
         yield function
         if isinstance(function, _UNWRAPPED):
             function = _inner(function)
@@ -80,7 +83,7 @@ def stands_in_class(function: Any) -> bool:
     """Whether it was defined in a class body, so that an instance of the class binds it."""
     if isinstance(function, classmethod):
         return True
-    if isinstance(function, (staticmethod, types.MethodType, type)) or not hasattr(function, "__get__"):
+    if isinstance(function, (staticmethod, types.MethodType, type)) or not hasattr(type(function), "__get__"):
         return False
     scope = getattr(function, "__qualname__", "").rpartition(".")[0]
     return bool(scope) and not scope.endswith("<locals>")

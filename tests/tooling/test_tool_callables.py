@@ -336,6 +336,23 @@ async def test_builtins_are_tools_if_python_knows_their_signature():
         tool(42)
 
 
+def test_what_wraps_itself_is_refused():
+    """A circle of wrappers, an object that has every attribute."""
+
+    def circle(x: int) -> int:
+        return x
+
+    circle.__wrapped__ = circle
+
+    class Anything:
+        def __getattr__(self, name: str) -> Anything:
+            return Anything()
+
+    for wrong in (circle, Anything()):
+        with pytest.raises(UsageError):
+            tool(wrong)
+
+
 async def test_classes_are_tools_that_make_instances():
     """A dataclass takes its fields."""
 

@@ -391,7 +391,7 @@ async def test_nothing_is_reported_after_the_answer():
     seen: list[int] = []
     stopped = threading.Event()
 
-    @tool(timeout_s=0.05)
+    @tool(timeout_s=0.2)
     def endless():
         try:
             while True:
