@@ -30,7 +30,9 @@ import anyio.lowlevel
 from agentkit.errors import MalformedResponse, ModelError, Unavailable, UsageError
 
 MAX_CONNECTIONS = 1000
-"""Connections of one model on one event loop, busy or kept alive: a thousand runs at once need a thousand."""
+"""Connections of one model on one event loop, busy or kept alive; who comes later waits for one."""
+KEPT_ALIVE_S = 30.0
+"""Seconds that a connection is kept for the next request: tools take their time between two of them."""
 MAX_SHOWN_CHARS = 300
 """How much of a server's words an error shows."""
 MAX_LEFT_OVER = 1000
@@ -44,7 +46,7 @@ class Timeouts:
     """How long one request may take, in seconds; None is for ever.
 
     Attributes:
-        connect_s: To get a connection.
+        connect_s: To connect.
         idle_s: Between two pieces of the answer (and to send a piece of the request).
     """
 
@@ -135,7 +137,9 @@ class StockTransport:
     def __init__(self) -> None:
         import httpx2  # noqa: PLC0415 - not before the first request
 
-        limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+        limits = httpx2.Limits(
+            max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEPT_ALIVE_S
+        )
         self._library = httpx2
         self._text, self._url = "", httpx2.URL("")
         self._sender: httpx2.AsyncClient | httpx2.AsyncHTTPTransport
@@ -219,7 +223,7 @@ class PerLoop:
             with suppress(StopIteration):  # it yields without waiting: one step is enough, and no other task runs
                 keeper.__anext__().__await__().send(None)
             if is_trio(loop):
-                _HELD.set([*_HELD.get([]), keeper])
+                _HELD.set({**_HELD.get({}), transport: keeper})
             kept = self._kept[loop] = transport, keeper
         return kept[0].send(post)
 
@@ -244,7 +248,7 @@ def is_trio(loop: object) -> bool:
     return type(loop).__module__.partition(".")[0] == "trio"
 
 
-_HELD: anyio.lowlevel.RunVar[list[AsyncGenerator[None]]] = anyio.lowlevel.RunVar("agentkit.models.http")
+_HELD: anyio.lowlevel.RunVar[dict[Transport, AsyncGenerator[None]]] = anyio.lowlevel.RunVar("agentkit.models.http")
 
 
 async def _keep(transport: Transport, loop: object, owner: weakref.ref[PerLoop]) -> AsyncGenerator[None]:
@@ -254,6 +258,8 @@ async def _keep(transport: Transport, loop: object, owner: weakref.ref[PerLoop])
     finally:
         if (per_loop := owner()) is not None:
             per_loop.forget(loop)
+        if is_trio(loop):
+            _HELD.get({}).pop(transport, None)
         await transport.aclose()
 
 
@@ -309,7 +315,7 @@ def _transport_error(library: ModuleType, error: Exception, post: Post) -> Model
     match error:
         case library.LocalProtocolError() | library.UnsupportedProtocol():
             return UsageError(f"the request for {where} is not legal: {said}")
-        case library.ConnectTimeout() | library.PoolTimeout():
+        case library.ConnectTimeout():
             return Unavailable(f"no connection to {where} within {post.timeouts.connect_s} s")
         case library.TimeoutException():
             return Unavailable(f"{where} said nothing for {post.timeouts.idle_s} s")
@@ -336,7 +342,7 @@ def origin(url: str) -> str:
 
 def _timeouts(post: Post) -> dict[str, float | None]:
     connect_s, idle_s = post.timeouts.connect_s, post.timeouts.idle_s
-    return {"connect": connect_s, "pool": connect_s, "read": idle_s, "write": idle_s}
+    return {"connect": connect_s, "read": idle_s, "write": idle_s}
 
 
 def first_words(body: bytes | str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from agentkit.errors import MalformedResponse, Unavailable, UsageError
 from agentkit.models.http import (
+    KEPT_ALIVE_S,
     MAX_CONNECTIONS,
     Post,
     Reply,
@@ -50,7 +51,7 @@ class FastTransport:
 
         self._aiohttp = aiohttp
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEPT_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("accept-encoding",),
             max_line_size=_MAX_HEADER_BYTES,
@@ -62,7 +63,7 @@ class FastTransport:
     async def send(self, post: Post) -> AsyncIterator[Reply]:
         """See `Transport`."""
         timeouts = post.timeouts
-        timeout = self._aiohttp.ClientTimeout(connect=timeouts.connect_s, sock_read=timeouts.idle_s)
+        timeout = self._aiohttp.ClientTimeout(sock_connect=timeouts.connect_s, sock_read=timeouts.idle_s)
         with self._explained(post):
             response = await self._session.post(
                 post.url,

@@ -146,6 +146,15 @@ def test_an_address_shows_no_secret():
     assert repr(model) == "ChatCompletions('m', base_url='https://host.test/v1/chat/completions')"
 
 
+def test_a_login_in_an_address_becomes_a_header():
+    """As a browser does it; a key of one's own wins over it."""
+    model = ChatCompletions("m", base_url="https://user:p%40ss@host.test/v1")
+    assert model._headers["authorization"] == "Basic dXNlcjpwQHNz"
+    assert model._url == "https://host.test/v1/chat/completions"
+    model = ChatCompletions("m", base_url="https://user:p@host.test/v1", api_key="sk-1")
+    assert model._headers["authorization"] == "Bearer sk-1"
+
+
 def test_a_known_address_has_its_profile():
     """Whichever way it is named; an unknown one is taken as it comes."""
     for name in ("groq", "mistral", "gemini", "anthropic", "deepseek", "openrouter", "together"):

@@ -310,7 +310,7 @@ def split_content(content: Any) -> tuple[str, str]:
         return text_of(content), ""
     texts, thoughts = [], []
     for part in content:
-        if isinstance(part, Mapping) and part.get("type") in {"thinking", "reasoning"}:
+        if isinstance(part, Mapping) and part.get("type") in ("thinking", "reasoning"):
             thoughts.append(_part_text(part))
         else:
             texts.append(_part_text(part))

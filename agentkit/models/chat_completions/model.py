@@ -17,7 +17,7 @@ from agentkit.models.chat_completions.decode import StreamReader, read_answer
 from agentkit.models.chat_completions.encode import Encoder
 from agentkit.models.chat_completions.errors import Fault, error_from, error_of
 from agentkit.models.chat_completions.profiles import Profile
-from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at, shown
+from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at, shown, without_login
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
 from agentkit.models.exchange import Exchange
 from agentkit.models.http import ClientTransport, PerLoop, Post, Timeouts
@@ -76,16 +76,17 @@ class ChatCompletions:
         Raises:
             UsageError: The address, the key, the client or a setting cannot be right.
         """
-        self._url = endpoint(base_url or SERVERS["openai"].address())
+        self._url, login = without_login(endpoint(base_url or SERVERS["openai"].address()))
         here = server_at(self._url)
         named = here if base_url else SERVERS["openai"]  # OPENAI_BASE_URL moves the server, and takes the key along
         sent = _legal(headers or {})
-        key = named.key(api_key, needed=named is here and http_client is None and "authorization" not in sent)
+        allowed = http_client is not None or "authorization" in {**login, **sent}
+        key = named.key(api_key, needed=named is here and not allowed)
         self._server = here.name
         self.model = model
         self.profile = profile or here.profile
         self.settings = _settings({**settings, "timeout_s": timeout_s})
-        self._headers = {"content-type": "application/json", "user-agent": "agentkit", **_bearer(key), **sent}
+        self._headers = {"content-type": "application/json", "user-agent": "agentkit", **login, **_bearer(key), **sent}
         self._encoder = Encoder(model, self.profile)
         self._retries = retries if isinstance(retries, Retries) else Retries(times=retries)
         self._transport = PerLoop(best_transport) if http_client is None else ClientTransport(http_client)

@@ -6,11 +6,12 @@ the end, without a scheme, or as the whole URL of the endpoint.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from agentkit.errors import UsageError
 from agentkit.models.chat_completions import profiles
@@ -200,6 +201,16 @@ def check_account_id(account_id: str) -> None:
             f"a Cloudflare account id has 32 hexadecimal digits, this one has {len(account_id)} characters: set "
             "CLOUDFLARE_ACCOUNT_ID to the id of the dashboard's URL, and the token to CLOUDFLARE_API_TOKEN"
         )
+
+
+def without_login(url: str) -> tuple[str, dict[str, str]]:
+    """A URL without its user and password, and the header that says the same."""
+    parts = urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, {}
+    encoded = base64.b64encode(unquote(login).encode()).decode()
+    return urlunsplit(parts._replace(netloc=host)), {"authorization": f"Basic {encoded}"}
 
 
 def shown(url: str) -> str:
