@@ -6,7 +6,8 @@ forces fixed text in the tokens that the model knows, where GBNF admits any spli
 
 A schema is narrowed: strings, lists and numbers get a length at which a rambling model must stop, and objects no keys
 that nobody described. What the grammar admits is valid by the schema, but for the few words of JSON Schema that no
-grammar can say (`not`, `if`, overlapping `oneOf`, lookarounds in a pattern), which are passed over.
+grammar can say (`not`, `if`, overlapping `oneOf`, lookarounds in a pattern, `uniqueItems` of two and more), which are
+passed over.
 """
 
 from __future__ import annotations
@@ -75,6 +76,12 @@ def arguments(parameters: Mapping[str, Any], choices: Iterable[Mapping[str, str 
     return f'{HEADER}start: " " ({" | ".join(objects)})\n' + "\n".join(rules) + "\n"
 
 
+def any_arguments(parameters: Mapping[str, Any]) -> str:
+    """The grammar of arguments with the right names and any values, for a schema of which no grammar can be made."""
+    names = parameters.get("properties") or {}
+    return arguments({"type": "object", "properties": {key: {} for key in names}, "required": list(names)})
+
+
 def narrowed(schema: Any) -> Any:
     """The schema with bounds on what has none."""
     return _narrowed(schema, closing="allOf" not in json.dumps(schema))
@@ -118,25 +125,26 @@ def _narrowed(schema: Any, *, closing: bool) -> Any:
     for key in _NESTED_LISTS & result.keys():
         result[key] = [_narrowed(item, closing=closing) for item in result[key]]
     for key in _NESTED_MAPS & result.keys():
-        result[key] = {name: _narrowed(item, closing=closing) for name, item in result[key].items()}
-    kinds = result.get("type", ())
-    for kind in (kinds,) if isinstance(kinds, str) else kinds:
+        result[key] = {name: _narrowed(item, closing=closing) for name, item in dict(result[key]).items()}
+    kinds = result.get("type", [])
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
         result = {**_bounds(kind, result), **result}
     if closing and "properties" in result and not _OPEN_ENDED & result.keys():
         result.setdefault("additionalProperties", False)
+    if result.get("uniqueItems"):  # the one list without a double that a grammar can promise
+        result["maxItems"] = min(result.get("maxItems", 1), max(1, result.get("minItems", 1)))
     if _LOOKAROUND.search(str(result.get("pattern", ""))):
         del result["pattern"]
     return result
 
 
-def _bounds(kind: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _bounds(kind: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Where a value of this kind must end, if its schema does not say."""
     match kind:
         case "string" if not _SHAPED & schema.keys():
             return {"maxLength": max(MAX_STRING, schema.get("minLength", 0))}
         case "array":
-            most = 1 if schema.get("uniqueItems") else MAX_ITEMS
-            return {"maxItems": max(most, schema.get("minItems", 0))}
+            return {"maxItems": max(MAX_ITEMS, schema.get("minItems", 0))}
         case "integer":
             return {"minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}
         case "number":

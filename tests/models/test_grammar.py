@@ -51,11 +51,14 @@ def objects(values):
 def nested(values):
     lists = st.fixed_dictionaries(
         {"type": st.just("array"), "items": values},
-        optional={"minItems": st.integers(0, 2), "maxItems": st.integers(2, 4), "uniqueItems": st.just(True)},
+        optional={"minItems": st.integers(0, 2), "maxItems": st.integers(2, 4)},
     )
-    return st.one_of(
-        lists, objects(values), st.builds(lambda kinds: {"anyOf": kinds}, st.lists(values, min_size=2, max_size=3))
+    sets = st.fixed_dictionaries(
+        {"type": st.just("array"), "items": values, "uniqueItems": st.just(True)},
+        optional={"maxItems": st.integers(0, 4)},
     )
+    unions = st.builds(lambda kinds: {"anyOf": kinds}, st.lists(values, min_size=2, max_size=3))
+    return st.one_of(lists, sets, objects(values), unions)
 
 
 SCHEMAS = objects(st.recursive(SIMPLE, nested, max_leaves=4))

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -124,7 +125,21 @@ async def fill(desk: Desk, spec: ToolSpec, request: str) -> Completion:
     known = plan(spec, request)
     settled = {name: grammar.exactly(await _begun(desk, value)) for name, value in known.prefixed.items()}
     rules = grammar.arguments(spec.parameters, [{**choice, **settled} for choice in known.choices])
-    return await desk.complete(prompt, grammar=rules, max_tokens=MAX_ARGUMENT_TOKENS)
+    done = await desk.complete(prompt, grammar=rules, max_tokens=MAX_ARGUMENT_TOKENS)
+    if done.finish_reason == "stop" and not _has_keys(
+        done.text, spec
+    ):  # a grammar that llama.cpp cannot read is dropped
+        rules = grammar.any_arguments(spec.parameters)
+        done = await desk.complete(prompt, grammar=rules, max_tokens=MAX_ARGUMENT_TOKENS)
+    return done
+
+
+def _has_keys(text: str, spec: ToolSpec) -> bool:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.keys() >= set(spec.parameters.get("required", ()))
 
 
 async def _begun(desk: Desk, value: Prefixed) -> str:
