@@ -14,6 +14,8 @@ from agentkit.core.messages import ToolCall
 from agentkit.models.dialects.reasoning import STOPS
 from agentkit.models.dialects.source import Found, dump
 
+TAIL = 300
+"""Characters of `Answer.tail`, at least."""
 BETWEEN_THOUGHTS = "\n\n"
 
 
@@ -68,6 +70,7 @@ class Answer:
         self._held_thought: list[str] = []
         self._stopped = False  # a stop token is among them
         self._new_thought = True
+        self._after_thought = False
         self._taken_out = False
         self._told = False  # the listener has seen text or calls
 
@@ -75,6 +78,21 @@ class Answer:
     def is_empty(self) -> bool:
         """Whether there is no text and no call so far."""
         return not self._content and not self._calls
+
+    @property
+    def tail(self) -> str:
+        """The last text for the user."""
+        pieces: list[str] = []
+        for piece in reversed(self._content):
+            pieces.append(piece)
+            if sum(map(len, pieces)) > TAIL:
+                break
+        return "".join(reversed(pieces))
+
+    @property
+    def follows_thought(self) -> bool:
+        """Whether a thought is all there is so far, and be it an empty one."""
+        return self._after_thought and self.is_empty
 
     @property
     def has_thoughts(self) -> bool:
@@ -91,14 +109,16 @@ class Answer:
         """Text for the user; white space at its end waits for what follows."""
         body = text.rstrip()
         if body:
+            space = text[len(body) :]
             if not self._content and self._taken_out:
                 self._held = []
                 body = body.lstrip()
-            body = "".join((*self._held, body))
-            self._held, self._stopped = [], False
+            if self._held:
+                body = "".join((*self._held, body))
+                self._held, self._stopped = [], False
             self._content.append(body)
             self.deltas.append(TextEvent(body))
-            text = text[len(text.rstrip()) :]
+            text = space
         if text:
             self._held.append(text)
 
@@ -145,8 +165,7 @@ class Answer:
     def end_thought(self) -> None:
         """The thought is over."""
         self._held_thought = []
-        self._taken_out = True
-        self._new_thought = True
+        self._taken_out = self._after_thought = self._new_thought = True
 
     def all_was_thought(self, text: str) -> None:
         """Everything so far was reasoning, though it did not look like it: `text` is how it was written."""

@@ -4,14 +4,19 @@
     get_weather(city="Oslo")
     ```
 
-A fence that is labelled as a call is one wherever it stands, if all of it is calls. A fence of plain JSON is one only
-where it is the whole message, for otherwise it is the sample that the user asked for; a model that was told to answer
-in fences (`Prompted`) may write something around it.
+A fence that is labelled as a call is one wherever it stands, if all of it is calls. For a fence of plain JSON:
+
+    fences   a plain JSON fence is a call
+    whole    where it is the whole message
+    last     also after prose, where it ends the message and the prose does not announce a sample
+    any      anywhere: the model was told to answer so (`Prompted`)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.dialect import Dialect, Family, describe
@@ -25,6 +30,21 @@ from agentkit.models.dialects.source import CutOff, Found, Read, Source, dump
 FENCE = "```"
 CALL_LABELS = ("tool_code", "tool_call", "tool_calls", "tool_use", "function_call", "function_calls", "tool")
 JSON_LABELS = ("", "json", "JSON")
+PROSE = 300
+"""Characters before a fence in which a sample may be announced."""
+
+Fences: TypeAlias = Literal["whole", "last", "any"]
+
+_SAMPLE = re.compile(
+    r"\b(?:examples?|e\.g|for instance|samples?|like this|looks? like|as follows|formats?|templates?|syntax|schemas?"
+    r"|structures?|snippets?|payloads?|bod(?:y|ies)|would|could|might)\b",
+    re.IGNORECASE,
+)
+
+
+def announces_a_sample(prose: str) -> bool:
+    """Whether the prose before a fence says that the fence shows something, rather than does it."""
+    return bool(_SAMPLE.search(prose[-PROSE:]))
 
 
 def _labelled(src: Source) -> None:
@@ -39,10 +59,8 @@ def _plain(src: Source) -> None:
     _fence(src, JSON_LABELS, _json_item)
 
 
-def _whole(src: Source) -> None:
-    """Read fences of JSON from the first one's beginning."""
-    if not src.take(FENCE):
-        raise src.prose()
+def _several(src: Source) -> None:
+    """Read the rest of a fence of JSON, and further ones."""
     _plain(src)
     src.space()
     while src.take(FENCE):
@@ -50,8 +68,17 @@ def _whole(src: Source) -> None:
         src.space()
 
 
+def _whole(src: Source) -> None:
+    """Read fences of JSON from the first one's beginning."""
+    if not src.take(FENCE):
+        raise src.prose()
+    _several(src)
+
+
 def _fence(src: Source, labels: tuple[str, ...], item: Read) -> None:
     """Read the rest of a fence, of which all must be calls; its end may be missing."""
+    while src.take(" "):
+        pass
     if src.word() not in labels:
         raise src.prose()
     while True:
@@ -120,6 +147,7 @@ def _answer_named(name: str, text: str) -> str:
 
 
 LABELLED = Dialect(label="fence", openers=(FENCE,), line_start=True, doubtful=True, read=_labelled)
+LAST = Dialect(label="fence", openers=(FENCE,), line_start=True, doubtful=True, whole=True, read=_several)
 ANYWHERE = Dialect(label="fence", openers=(FENCE,), line_start=True, doubtful=True, read=_plain)
 WHOLE = Dialect(label="fence", whole=True, read=_whole)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from agentkit.models.dialects import reasoning
 from agentkit.models.dialects.dialect import Dialect
 from agentkit.models.dialects.families import all_dialects, family_named
-from agentkit.models.dialects.fence import ANYWHERE, FENCE
+from agentkit.models.dialects.fence import ANYWHERE, FENCE, LAST, Fences
 from agentkit.models.dialects.marks import Marks, compile_marks
 from agentkit.models.dialects.reasoning import THOUGHTS
 from agentkit.models.dialects.source import Source
@@ -18,7 +18,10 @@ LONE_CLOSERS = frozenset(reasoning.ANY.closers)
 STOPS = frozenset(reasoning.STOPS)
 MARKUP = frozenset(reasoning.MARKUP)
 REOPENED = compile_marks(frozenset(OPENS_THOUGHT))
-ALWAYS = frozenset((*OPENS_THOUGHT, *LONE_CLOSERS, *STOPS, *MARKUP, *reasoning.ANSWER, FENCE))
+ALWAYS = frozenset(
+    (*OPENS_THOUGHT, *LONE_CLOSERS, *STOPS, *MARKUP, *reasoning.ELEMENTS, *reasoning.ELEMENTS.values(), FENCE)
+)
+_FENCES: dict[Fences, tuple[Dialect, ...]] = {"whole": (), "last": (LAST,), "any": (ANYWHERE,)}
 
 
 def _thought_at_start(src: Source) -> None:
@@ -54,18 +57,20 @@ class Grammar:
 
 
 @lru_cache(maxsize=64)
-def grammar(family: str | None = None, *, markerless: bool = True, fences: bool = False, calls: bool = True) -> Grammar:
+def grammar(
+    family: str | None = None, *, markerless: bool = True, fences: Fences = "whole", calls: bool = True
+) -> Grammar:
     """The grammar of a family's answers, or of everyone's.
 
     Args:
         family: The name of a family or of a model.
         markerless: Calls may stand without a mark, if they are the whole message.
-        fences: A plain JSON fence may be a call wherever it stands.
+        fences: Where a plain JSON fence is a call (`fence.py`).
         calls: There may be calls; else only thoughts.
     """
     dialects = () if not calls else all_dialects() if family is None else family_named(family).dialects
-    if fences and ANYWHERE not in dialects:
-        dialects = (*dialects, ANYWHERE)
+    dialects = (*dialects, *_FENCES[fences]) if dialects else ()
+    dialects = tuple(dialect for dialect in dict.fromkeys(dialects) if markerless or not dialect.whole)
     openers: dict[str, tuple[Dialect, ...]] = {}
     for dialect in dialects:
         for opener in dialect.openers:
@@ -77,11 +82,14 @@ def grammar(family: str | None = None, *, markerless: bool = True, fences: bool 
         openers=openers,
         bare=(
             BEGINS_WITH_THOUGHT,
-            *(dialect for dialect in dialects if not dialect.openers and (markerless or not dialect.whole)),
+            *(dialect for dialect in dialects if not dialect.openers),
         ),
         closers=closers,
         quotes=quotes,
     )
+
+
+_PARTNERS = {"'": "'", "“": "”", "‘": "’", "«": "»", "„": "“"}
 
 
 class Line:
@@ -105,10 +113,11 @@ class Line:
         if newline >= 0:
             self.start, self.ticks, self.quotes, self.last = "", 0, 0, "\n"
             text = text[newline + 1 :]
-        self.start = (self.start + text[:8])[:8]
-        self.ticks += text.count("`") - 3 * text.count(FENCE)
-        self.quotes += text.count('"')
-        self.last = text[-1:] or self.last
+        if text:
+            self.start = (self.start + text[:8])[:8]
+            self.ticks += text.count("`") - 3 * text.count(FENCE)
+            self.quotes += text.count('"')
+            self.last = text[-1]
 
     @property
     def is_blank(self) -> bool:
@@ -124,6 +133,6 @@ class Line:
         return self.ticks % 2 == 1 and self.last == "`"
 
     @property
-    def in_quotation(self) -> bool:
-        """Whether a quotation mark is open."""
-        return self.quotes % 2 == 1
+    def quotation_mark(self) -> str:
+        """What would end the quotation that a mark here stands in; "" when it stands in none."""
+        return _PARTNERS.get(self.last, '"' if self.quotes % 2 == 1 else "")

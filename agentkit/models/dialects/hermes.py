@@ -107,7 +107,7 @@ PHI = Family(
 INTERNLM = Family(
     name="internlm",
     models=("internlm",),
-    dialects=(tagged("internlm", "<|action_start|><|plugin|>", "<|action_end|>"),),
+    dialects=tuple(tagged("internlm", f"<|action_start|>{gap}<|plugin|>", "<|action_end|>") for gap in ("", " ")),
     write=each("<|action_start|><|plugin|>", "<|action_end|>", arguments="parameters"),
 )
 

@@ -88,7 +88,10 @@ def _write_dsml(calls: Sequence[Found]) -> str:
 INVOKE = Family(
     name="invoke",
     models=(),
-    dialects=_dialects("invoke", "<", "</", "function_calls"),
+    dialects=(
+        *_dialects("invoke", "<", "</", "function_calls"),
+        *_dialects("invoke", "<antml:", "</antml:", "function_calls"),
+    ),
     write=_write("function_calls"),
 )
 

@@ -72,7 +72,7 @@ class Prompted:
         reading = Reading(
             specs=offered,
             markerless=request.output is None,
-            fences=True,
+            fences="any",
             beside_native=True,
         )
         messages = render(self.family, request)

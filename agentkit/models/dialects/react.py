@@ -21,21 +21,25 @@ from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
 
 _BLANKS = re.compile(r"[ \t]*+")
 _QUOTES = "\"'`*[]"
-_OBSERVATION = "\nObservation:"
+_NEXT = ("\nObservation:", "\nThought:", "\nAction:", "\nFinal Answer:")
 
 
 def _action(src: Source) -> None:
-    """Read what follows `Action:`."""
+    """Read what follows `Action:`, and the result that the model made up."""
     _blanks(src)
-    if src.sees("```"):
-        read_item(src)
-        return
-    if src.take("\n"):
+    if src.sees("```") or src.take("\n"):
         src.space()
         if not src.sees("```"):
             raise src.prose()
         read_item(src)
-        return
+    else:
+        _lines(src)
+    src.space()
+    src.over = bool(src.take("Observation:"))
+
+
+def _lines(src: Source) -> None:
+    """Read a name, and `Action Input:` with the input on the next line."""
     start = src.at
     ended = not src.skip_past("\n")
     line = src.text[start:] if ended else src.text[start : src.at]
@@ -47,11 +51,8 @@ def _action(src: Source) -> None:
     src.space()
     if not src.take("Action Input:", "Action input:"):
         raise CutOff if src.ended() else src.prose()
-    _blanks(src)
-    src.calls.append(Found(spec.name, _input(src, spec.name)))
     src.space()
-    if src.take("Observation:"):
-        src.over = True
+    src.calls.append(Found(spec.name, _input(src, spec.name)))
 
 
 def _blanks(src: Source) -> None:
@@ -61,10 +62,8 @@ def _blanks(src: Source) -> None:
 
 
 def _input(src: Source, name: str) -> dict[str, Any]:
-    """Read the input: an object, or plain text for the one parameter of the tool."""
-    start = src.at
-    if src.sees("```"):
-        src.take("```")
+    """Read the input: an object, in a fence or not, or plain text for the one parameter of the tool."""
+    if src.take("```"):
         src.word()
         src.space()
         arguments = src.arguments()
@@ -73,21 +72,23 @@ def _input(src: Source, name: str) -> dict[str, Any]:
         return arguments
     if src.sees("{"):
         return src.arguments()
-    end = src.find(_OBSERVATION)
-    if end < 0:
+    start = src.at
+    ends = [at for word in _NEXT if (at := src.find(word)) >= 0]
+    if not ends:
         src.settle()
         if src.truncated:
             raise CutOff
-        end = len(src.text)
-    src.at = end
-    text = src.text[start:end].strip()
+    src.at = min(ends, default=len(src.text))
+    text = "" if src.text.startswith("Observation:", start) else src.text[start : src.at].strip()
+    if not text:
+        src.at = start
     if text in ("", "None", "null"):
         if src.tools.takes_nothing(name):
             return {}
-        raise CutOff if src.ended() else src.no_call(end=end)
+        raise CutOff if src.ended() else src.no_call()
     parameter = src.tools.only_parameter(name)
     if parameter is None:
-        raise src.no_call(end=end)
+        raise src.no_call(end=src.at)
     return {parameter: src.tools.convert(name, parameter, _unquoted(text))}
 
 
@@ -109,6 +110,9 @@ def _thought(src: Source) -> None:
                 src.calls.clear()
                 src.at = end
                 continue
+            except CutOff:
+                src.thought = src.text[start : end - len(closer)]
+                raise
         src.thought = src.text[start : end - len(closer)]
         src.silent = True
         return

@@ -65,8 +65,8 @@ ANY = Thought(
 )
 """A thought whose opening marker stands in the prompt."""
 
-ANSWER = ("<answer>", "</answer>")
-"""Hunyuan A13B puts the answer after a thought into an element."""
+ELEMENTS = {"<answer>": "</answer>", "<response>": "</response>"}
+"""Elements that hold the answer after a thought: Hunyuan A13B, Ernie 4.5."""
 
 MARKUP = (
     "<|START_RESPONSE|>",
@@ -100,6 +100,7 @@ STOPS = (
     "<｜end▁of▁sentence｜>",
     "<|END_OF_TURN_TOKEN|>",
     "<end_of_turn>",
+    "<start_function_response>",
     "<turn|>",
     "<|end_of_msg|>",
     "<|user|>",

@@ -20,6 +20,7 @@ from agentkit.core.messages import Assistant, ToolSpec
 from agentkit.errors import UsageError
 from agentkit.models.dialects.answer import Parsed
 from agentkit.models.dialects.families import family_named
+from agentkit.models.dialects.fence import Fences
 from agentkit.models.dialects.splitter import Splitter
 from agentkit.models.model import Model, Request
 
@@ -36,7 +37,7 @@ class Reading:
         specs: The tools whose calls are looked for.
         family: Only this family's dialects are read.
         markerless: Calls may stand without a mark.
-        fences: A plain JSON fence may be a call wherever it stands.
+        fences: Where a plain JSON fence is a call (`fence.py`).
         reasoning: The prompt ends inside a thought.
         beside_native: Calls are looked for although the server returned some itself.
     """
@@ -44,7 +45,7 @@ class Reading:
     specs: Sequence[ToolSpec] = ()
     family: str | None = None
     markerless: bool = True
-    fences: bool = False
+    fences: Fences = "whole"
     reasoning: bool = False
     beside_native: bool = False
 

@@ -22,7 +22,7 @@ from agentkit.core.events import Delta
 from agentkit.models.dialects import reasoning as thoughts
 from agentkit.models.dialects.answer import Answer, Parsed
 from agentkit.models.dialects.dialect import Dialect
-from agentkit.models.dialects.fence import FENCE
+from agentkit.models.dialects.fence import FENCE, Fences, announces_a_sample
 from agentkit.models.dialects.grammar import (
     LONE_CLOSERS,
     MARKUP,
@@ -73,7 +73,7 @@ class Splitter:
         reasoning: bool = False,
         markerless: bool = True,
         family: str | None = None,
-        fences: bool = False,
+        fences: Fences = "last",
     ) -> None:
         """Expect one answer.
 
@@ -82,7 +82,7 @@ class Splitter:
             reasoning: The prompt ends inside a thought (its opening mark stands there).
             markerless: Calls may stand without a mark, if they are the whole message.
             family: The family of the model, or its name: only its dialects are read.
-            fences: A plain JSON fence may be a call wherever it stands: the model was told to answer so.
+            fences: Where a plain JSON fence is a call: `whole`, `last` or `any` (`fence.py`).
 
         Raises:
             UsageError: No such family is known.
@@ -97,7 +97,7 @@ class Splitter:
         self._waits = self._due = False
         self._surrogate = ""
         self._patience, self._marks, self._lone = PATIENCE, MARKS, LONE
-        self._begins, self._after_call, self._in_element = True, False, False
+        self._begins, self._after_call, self._element_end = True, False, ""
         self._closer, self._depth, self._in_string = "", 0, False
         self._thought = thoughts.ANY
         self._mode = self._thinking if reasoning else self._answering
@@ -260,6 +260,8 @@ class Splitter:
 
     def _say(self, src: Source, end: int) -> None:
         """The text up to `end` is for the user."""
+        if end == src.at:
+            return
         text = src.text[src.at : end]
         self._answer.text(text)
         self._line.add(text)
@@ -302,7 +304,7 @@ class Splitter:
             self._all_was_thought(src, end)
         elif mark in MARKUP or (mark in self._grammar.closers and self._after_call):
             self._drop(src, end)
-        elif mark in thoughts.ANSWER:
+        elif mark in thoughts.ELEMENTS or mark in thoughts.ELEMENTS.values():
             return self._element(src, mark)
         elif mark in STOPS:
             self._written.append(mark)
@@ -331,16 +333,19 @@ class Splitter:
 
     def _element(self, src: Source, mark: str) -> bool:
         """The element around an answer that follows a thought."""
-        opens = mark == thoughts.ANSWER[0]
-        if not (self._answer.has_thoughts and self._answer.is_empty if opens else self._in_element):
+        opens = mark in thoughts.ELEMENTS
+        if not (self._answer.follows_thought if opens else mark == self._element_end):
             return False
-        self._in_element = opens
+        self._element_end = thoughts.ELEMENTS.get(mark, "")
         self._drop(src, src.at + len(mark))
         return True
 
     def _fence(self, src: Source) -> None:
         """A code block: calls, where its label says so, else text in which nothing is a mark."""
-        if not self._try(src, self._grammar.openers.get(FENCE, ()), FENCE):
+        dialects = self._grammar.openers.get(FENCE, ())
+        if announces_a_sample(self._answer.tail):
+            dialects = tuple(dialect for dialect in dialects if not dialect.whole)
+        if not self._try(src, dialects, FENCE):
             self._say(src, src.at + len(FENCE))
             self._closer, self._mode = FENCE, self._quoting
 
@@ -363,7 +368,7 @@ class Splitter:
             except NoCall as no:
                 text_end, reached = max(text_end, no.end or 0), max(reached, no.reached)
             except CutOff:
-                if src.calls:
+                if src.calls or src.thought:
                     self._answer.cut_off = True
                     src.at = len(src.text)
                     self._accept(src, dialect, start)
@@ -395,7 +400,7 @@ class Splitter:
                 src.space()
             if not src.ended():
                 raise src.no_call(end=src.at)
-        elif self._line.in_quotation and not src.ended() and src.sees('"'):
+        elif self._line.quotation_mark and not src.ended() and src.sees(self._line.quotation_mark):
             raise src.no_call(end=src.at)
 
     def _accept(self, src: Source, dialect: Dialect, start: int) -> None:
@@ -433,6 +438,7 @@ def parse(
     markerless: bool = True,
     truncated: bool = False,
     family: str | None = None,
+    fences: Fences = "last",
 ) -> Parsed:
     """Take a whole answer apart. The same text gives the same, whole or fed to a `Splitter` in pieces.
 
@@ -443,9 +449,10 @@ def parse(
         markerless: Calls may stand without a mark, if they are the whole message.
         truncated: The answer was cut off (token limit).
         family: The family of the model, or its name: only its dialects are read.
+        fences: Where a plain JSON fence is a call: `whole`, `last` or `any` (`fence.py`).
 
     Raises:
         UsageError: No such family is known.
     """
-    splitter = Splitter(specs, reasoning=reasoning, markerless=markerless, family=family)
+    splitter = Splitter(specs, reasoning=reasoning, markerless=markerless, family=family, fences=fences)
     return splitter.finish(text, truncated=truncated)

@@ -268,6 +268,12 @@ POSITIVE = (
     Sample("qwen-agent", '✿FUNCTION✿: get_weather\n✿ARGS✿: {"city": "Oslo"}\n✿RESULT✿: rain', (OSLO,)),
     Sample("fence", '```json\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n```', (OSLO,)),
     Sample("fence", '```\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n```\n', (OSLO,)),
+    Sample(
+        "fence",
+        'I will help you with that.\n```json\n[{"name": "get_weather", "arguments": {"city": "Oslo"}}, {"name": "get_time", "arguments": {}}]\n```',
+        (OSLO, TIME),
+        content="I will help you with that.",
+    ),
     Sample("fence", '```tool_call\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n```', (OSLO,)),
     Sample("fence", '```json\n{"action": "get_weather", "action_input": {"city": "Oslo"}}\n```', (OSLO,)),
     Sample(
@@ -459,6 +465,9 @@ TEXT = (
     '<tools>\n{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}\n</tools>',
     '<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>',
     '```python\nget_weather(city="Oslo")\n```',
+    'Let me look.\n```json\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n```\nThat is how.',
+    'The page says: “<tool_call>{"name": "get_time", "arguments": {}}</tool_call>”.',
+    'It reads \'<tool_call>{"name": "get_time", "arguments": {}}</tool_call>\' there.',
     'You could write:\n```json\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n```\nand send it.',
     'For example:\n```json\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n```',
     'A call looks like `<tool_call>{"name": "get_time", "arguments": {}}</tool_call>` there.',

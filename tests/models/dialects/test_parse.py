@@ -270,6 +270,17 @@ def test_calls_without_a_mark_can_be_forbidden():
         assert said(parse(text, SPECS, markerless=False)) == (text, "", ())
 
 
+def test_where_a_plain_fence_is_a_call():
+    """As the whole message, at its end, or anywhere; a labelled one is one anywhere."""
+    fence = '```{label}\n{{"name": "get_time", "arguments": {{}}}}\n```'
+    texts = {"whole": "{}", "last": "I look.\n{}", "any": "I look.\n{}\nDone."}
+    for number, text in enumerate(texts.values()):
+        for may, fences in enumerate(texts):
+            plain = text.format(fence.format(label="json"))
+            assert len(parse(plain, SPECS, fences=fences).calls) == (number <= may), (text, fences)
+            assert parse(text.format(fence.format(label="tool_call")), SPECS, fences=fences).calls
+
+
 def test_the_prompt_may_end_inside_a_thought():
     """Then the answer begins in it, and one that never leaves it is all thought."""
     assert said(parse("Hm.</think>Yes.", SPECS, reasoning=True)) == ("Yes.", "Hm.", ())
