@@ -20,7 +20,7 @@ from agentkit.models.local import prompts
 from agentkit.models.local.calling import Desk
 from agentkit.models.local.words import Words
 
-SENTENCE_WORDS = 4
+SENTENCE_WORDS = 3
 MAX_RESULT_CHARS = 400
 MAX_PASSAGES = 12
 MAX_ANSWER_TOKENS = 200
@@ -39,11 +39,16 @@ async def answer(desk: Desk, question: str, result: ToolResult, **sampling: Any)
         return f"{result.name} failed: {given}"
     if not given:
         return f"{result.name} gave nothing."
-    if len(_WORD.findall(given)) >= SENTENCE_WORDS or len(given) > MAX_RESULT_CHARS:
+    if _is_sentence(given) or len(given) > MAX_RESULT_CHARS:
         return await _passage(desk, question, result.content)
     rules = _sentence(Words.of(prompts.one_line(question)), given.rstrip("."))
     body = {"max_tokens": MAX_ANSWER_TOKENS, **sampling}
     return (await desk.complete(prompts.answer_to(question, given), grammar=rules, **body)).text.strip()
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether there are words in it that are no names: a verb is likely among them."""
+    return sum(not word[0].isupper() for word in _WORD.findall(text)) >= SENTENCE_WORDS
 
 
 def _flat(content: str) -> str:
@@ -68,9 +73,7 @@ async def _passage(desk: Desk, question: str, content: str) -> str:
     if len(whole := _flat(content)) <= MAX_RESULT_CHARS:
         return whole
     lines = [prompts.one_line(line)[:MAX_RESULT_CHARS] for line in content.splitlines()]
-    lines = [line for line in lines if len(_WORD.findall(line)) >= SENTENCE_WORDS][:MAX_PASSAGES] or [
-        whole[:MAX_RESULT_CHARS]
-    ]
+    lines = [line for line in lines if _is_sentence(line)][:MAX_PASSAGES] or [whole[:MAX_RESULT_CHARS]]
     scores = [await desk.likelihood(f"{line}\nQuestion:", f" {prompts.one_line(question)[:200]}") for line in lines]
     return lines[scores.index(max(scores))]
 
