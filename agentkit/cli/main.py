@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from agentkit.agent import Agent
+from agentkit.cli.batch import add_batch, run_batch
 from agentkit.cli.load_tools import load_tools, ready_tools
 from agentkit.cli.show import Human, Machine
 from agentkit.core.result import Result
@@ -46,10 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--stream", action="store_true", help="show the answer as it is written")
     run.add_argument("--verbose", action="store_true", help="show steps, thoughts and what it cost")
     run.add_argument("--json", action="store_true", help="print JSON for machines")
+    add_batch(commands)
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.command == "batch":
+        return FAILED if run_batch(options) else OK
     question = sys.stdin.read() if options.question == "-" else options.question
     if not question.strip():
         raise UsageError('the question is empty; ask something: agentkit run "What is 23 * 47?"')

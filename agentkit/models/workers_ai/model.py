@@ -10,11 +10,11 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 
 from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant, ToolResult
-from agentkit.core.settings import Settings
+from agentkit.core.settings import NO_SETTINGS, Settings
 from agentkit.errors import ModelError, UsageError
 from agentkit.models import json_bytes
 from agentkit.models.chat_completions.encode import Encoded
-from agentkit.models.chat_completions.tools import NO_TOOLS
+from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
 from agentkit.models.dialects import Prompted
 from agentkit.models.dialects.families import family_named
 from agentkit.models.dialects.recovering import Reading, take_apart
@@ -24,9 +24,13 @@ from agentkit.models.http_fast import best_transport
 from agentkit.models.model import Model, Request
 from agentkit.models.retrying import Retries
 from agentkit.models.workers_ai.account import Gateway, account_of
+from agentkit.models.workers_ai.batch import FIRST_POLL_S, BatchAnswer, Item, OnProgress, Run, checked_body, prepared
 from agentkit.models.workers_ai.catalogue import Capabilities, Tools, capabilities_of, check_model_id
+from agentkit.models.workers_ai.embeddings import Embeddings, embeddings_in
 from agentkit.models.workers_ai.encode import MAX_TOKENS, WorkersEncoder, check_functions, prompt_body
 from agentkit.models.workers_ai.forced import Forced
+from agentkit.models.workers_ai.journal import Journal
+from agentkit.models.workers_ai.posting import json_post, post_json, was_not_accepted
 from agentkit.models.workers_ai.ranges import check, check_response_format, settings_of
 from agentkit.models.workers_ai.trim import Trim, trimmed
 from agentkit.models.workers_ai.turn import DEFAULT_TIMEOUT_S, Noting, Turn, billed, timeout_of
@@ -174,6 +178,65 @@ class WorkersAI:
         )
         return await self._exchange(turn, merged, emit)
 
+    async def embed(self, texts: Sequence[str], *, model: str | None = None) -> Embeddings:
+        """The vectors of texts.
+
+        Args:
+            texts: At least one.
+            model: A model for embeddings, if this one is none.
+
+        Raises:
+            UsageError: There are no texts.
+            ModelError: There is no answer.
+        """
+        if isinstance(texts, str) or not texts or not all(isinstance(text, str) and text for text in texts):
+            raise UsageError("embed takes a list of texts, such as embed(['Selamat pagi'])")
+        model = check_model_id(model or self.model)
+        url = self.account.openai_url("embeddings", self.gateway)
+        answer = await self._send(url, {"model": model, "input": list(texts)})
+        return embeddings_in(answer, texts, model)
+
+    async def batch(
+        self,
+        items: Sequence[Item],
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        retry_failed: bool = False,
+        poll_s: float = FIRST_POLL_S,
+        on_progress: OnProgress | None = None,
+    ) -> list[BatchAnswer]:
+        """The answers to many items, in their order, from the asynchronous queue; native only.
+
+        Called again with the same items and journal it goes on where it was: nothing is paid twice.
+
+        Args:
+            items: Questions, requests, or bodies with `prompt` or `messages` (and `external_reference`).
+            journal: A file that remembers; without one only this process does.
+            retry_failed: Items that failed before are sent again, and those of which nobody knows.
+            poll_s: Seconds between the first polls; the wait grows.
+            on_progress: Told how many of how many are answered.
+
+        Raises:
+            UsageError: An item cannot be right; nothing was sent.
+            Conflict: Another process works on the journal.
+            ModelError: The queue failed; what it took stands in the journal.
+        """
+        if isinstance(items, str | Mapping):
+            raise UsageError("batch takes a list of items, such as batch(['Name a river', 'Name a hill'])")
+        url = self.account.run_url(self.model, self.gateway) + "?queueRequest=true"
+        bodies = [self._item(item) for item in items]
+        ready = prepared(bodies, self.model, self._encoded_item)
+        with Journal(journal) as kept:
+            run = Run(
+                model=self.model,
+                items=ready,
+                journal=kept,
+                send=lambda body: self._send(url, body, pays="requests" in body),
+                poll_s=poll_s,
+                on_progress=on_progress,
+            )
+            return await run.answers(retry_failed=retry_failed)
+
     async def ask(self, request: Request, emit: Emit | None, *, with_tools: bool) -> Assistant:
         """One request on the wire, as it is: what the ways to offer tools have in common."""
         try:
@@ -248,6 +311,32 @@ class WorkersAI:
         exchange = Exchange(turn=turn, transport=noting, retries=self.retries, limit_s=limit_s, emit=emit)
         return billed(await exchange.run(), noting.headers, self.model)
 
+    def _item(self, item: Item) -> Item:
+        if isinstance(item, Mapping):
+            return checked_body(item, self._merged(NO_SETTINGS), self.can.ranges, MAX_TOKENS)
+        return replace(item, settings=self._merged(item.settings)) if isinstance(item, Request) else item
+
+    def _encoded_item(self, request: Request) -> tuple[bytes, Offered]:
+        encoder = WorkersEncoder(self.model, self.can, native=True)
+        settings = self._merged(request.settings)
+        encoded = encoder.encode(request, settings, stream=False)
+        return encoded.body, encoded.offered
+
+    async def _send(self, url: str, body: Mapping[str, Any], *, pays: bool = False) -> Any:
+        """JSON for JSON; what `pays` is sent again only if the server certainly did not take it."""
+        timeout_s = timeout_of(self.settings)
+        post = json_post(url, self.headers(with_tools=False), body, timeout_s=timeout_s)
+
+        async def attempt() -> Any:
+            try:
+                return await post_json(self.http, post, secrets=self.secrets(), timeout_s=timeout_s)
+            except ModelError as error:
+                if pays and not was_not_accepted(error):
+                    error.retryable = False
+                raise
+
+        return await self.retries.run(attempt, _no_listener)
+
     def _encoder(self) -> WorkersEncoder:
         key = self.can, self._json_mode
         if key not in self._encoders:
@@ -277,6 +366,10 @@ class _Native:
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """One answer."""
         return await take_apart(self._inner, request, emit, Reading())
+
+
+async def _no_listener(error: ModelError) -> None:
+    """Nobody listens to a request that shows nothing until it is answered."""
 
 
 def _ways(model: WorkersAI) -> dict[tuple[Tools, bool], Model]:

@@ -1,0 +1,297 @@
+"""Many questions in one request, answered when there is room: Cloudflare's asynchronous batches.
+
+Each request id is on disk before anything waits for it, so that a process that is killed goes on where it was: what is
+in the queue is polled, what was answered is read from the journal, and nothing is paid twice. See `journal.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import anyio
+
+from agentkit.core.messages import Assistant, User
+from agentkit.core.settings import Settings
+from agentkit.errors import MalformedResponse, ModelError, ModelNotFound, RequestRefused, UsageError
+from agentkit.models import json_bytes
+from agentkit.models.chat_completions.errors import Fault
+from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
+from agentkit.models.model import Request
+from agentkit.models.workers_ai.decode import read_body
+from agentkit.models.workers_ai.errors import error_from_fault, error_of
+from agentkit.models.workers_ai.journal import Chunk, Journal
+from agentkit.models.workers_ai.posting import was_not_accepted
+from agentkit.models.workers_ai.ranges import Ranges, check
+from agentkit.models.workers_ai.turn import billed
+
+MAX_BYTES = 10_000_000
+"""What one request of a batch may have."""
+FIRST_POLL_S = 2.0
+LONGEST_POLL_S = 60.0
+
+Item: TypeAlias = str | Request | Mapping[str, Any]
+"""A question, a request, or a body as the model page has it (`prompt` or `messages`), with an `external_reference`."""
+OnProgress: TypeAlias = Callable[[int, int], None]
+Send: TypeAlias = Callable[[Any], Any]
+
+_UNKNOWN = "the process ended while this item was being sent: it may have been paid; ask for it again on purpose"
+_MISSING = "the batch ended without an answer for this item"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAnswer:
+    """What came of one item.
+
+    Attributes:
+        index: Its place among the items.
+        reference: Its `external_reference`, if it had one.
+        answer: The answer; None if it failed.
+        error: Why it failed; None if it did not.
+        raw: What the server sent for it.
+    """
+
+    index: int
+    reference: str | None
+    answer: Assistant | None = None
+    error: ModelError | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An item, ready to send.
+
+    Attributes:
+        key: What it is known by in the journal: the same for the same item of the same list.
+        body: What is sent.
+        reference: The caller's name for it.
+        offered: The tools in it.
+    """
+
+    key: str
+    body: Mapping[str, Any]
+    reference: str | None
+    offered: Offered = NO_TOOLS
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One batch, from its items to its answers.
+
+    Attributes:
+        model: The model's id.
+        items: What is asked.
+        journal: What was done so far.
+        send: Sends a body to the queue and gives what came back.
+        poll_s: Seconds before the first poll; the wait doubles.
+        on_progress: Told how many of how many are answered.
+    """
+
+    model: str
+    items: Sequence[Prepared]
+    journal: Journal
+    send: Send
+    poll_s: float = FIRST_POLL_S
+    on_progress: OnProgress | None = None
+
+    async def answers(self, *, retry_failed: bool) -> list[BatchAnswer]:
+        """Send what was not sent, wait for what was, and read it all.
+
+        Args:
+            retry_failed: Items that failed, and those of which it is not known, are sent again.
+        """
+        if retry_failed:
+            self._forget_failed()
+        for chunk in self._chunks():
+            await self._submit(chunk)
+        self._tell()
+        await self._wait()
+        return [self._read(index, item) for index, item in enumerate(self.items)]
+
+    def _forget_failed(self) -> None:
+        progress = self.journal.progress
+        unknown = {key for chunk in progress.unknown.values() for key in chunk.keys}
+        mine = [item.key for item in self.items]
+        self.journal.again([k for k in mine if k in unknown or progress.answers.get(k, {}).get("success") is False])
+
+    def _chunks(self) -> Iterator[list[Prepared]]:
+        """What is still to be sent, in requests that are not too large."""
+        progress = self.journal.progress
+        sent = {key for chunk in progress.chunks.values() for key in chunk.keys}
+        chunk: list[Prepared] = []
+        room = MAX_BYTES - 100
+        for item in self.items:
+            if item.key in progress.answers or item.key in sent:
+                continue
+            size = len(json_bytes.dumps(item.body)) + 1
+            if size > MAX_BYTES - 100:
+                raise UsageError(f"item {item.reference or item.key} has {size} bytes; a batch takes {MAX_BYTES}")
+            if size > room:
+                yield chunk
+                chunk, room = [], MAX_BYTES - 100
+            chunk.append(item)
+            room -= size
+        if chunk:
+            yield chunk
+
+    async def _submit(self, items: Sequence[Prepared]) -> None:
+        name = hashlib.sha256("".join(item.key for item in items).encode()).hexdigest()[:16]
+        references = [str(item.body["external_reference"]) for item in items]
+        self.journal.write({"sending": name, "keys": [item.key for item in items], "references": references})
+        try:
+            # shielded: a request id that is on its way must reach the journal
+            with anyio.CancelScope(shield=True):
+                said = await self.send({"requests": [item.body for item in items]})
+        except ModelError as error:
+            if was_not_accepted(error):
+                self.journal.write({"withdrawn": name})
+            raise
+        request_id = said.get("request_id") if isinstance(said, Mapping) else None
+        if isinstance(request_id, str):
+            self.journal.write({"queued": name, "request_id": request_id})
+        elif not self._take(Chunk([item.key for item in items], references), said):
+            raise MalformedResponse("the queue gave no request id", retryable=False)
+
+    async def _wait(self) -> None:
+        delay_s = self.poll_s
+        while True:
+            for chunk in list(self._mine().values()):
+                await self._poll(chunk)
+            if not self._mine():
+                return
+            await anyio.sleep(delay_s * random.uniform(0.75, 1.0))  # noqa: S311 - jitter, no secret
+            delay_s = min(delay_s * 1.5, LONGEST_POLL_S)
+
+    def _mine(self) -> dict[str, Chunk]:
+        keys = {item.key for item in self.items}
+        return {name: chunk for name, chunk in self.journal.progress.waiting.items() if keys & set(chunk.keys)}
+
+    async def _poll(self, chunk: Chunk) -> None:
+        try:
+            said = await self.send({"request_id": chunk.request_id})
+        except (ModelNotFound, RequestRefused) as error:
+            self._fail(chunk.keys, str(error))  # the queue does not know it (any more)
+            return
+        except ModelError as error:
+            if not error.retryable:
+                raise
+            return  # the next poll may do
+        self._take(chunk, said)
+
+    def _take(self, chunk: Chunk, said: Any) -> bool:
+        """Keep the answers of a chunk; False if it still waits."""
+        while isinstance(said, Mapping) and "responses" not in said and isinstance(said.get("result"), Mapping):
+            said = said["result"]
+        responses = said.get("responses") if isinstance(said, Mapping) else None
+        if not isinstance(responses, list):
+            return False
+        found: dict[str, Mapping[str, Any]] = {}
+        for position, item in enumerate(responses):
+            key = _key_of(chunk, item, position) if isinstance(item, Mapping) else None
+            if key is not None:
+                found[key] = item
+        self.journal.write(*({"answered": key, "item": dict(item)} for key, item in found.items()))
+        self._fail([key for key in chunk.keys if key not in found], _MISSING)
+        self._tell()
+        return True
+
+    def _fail(self, keys: Sequence[str], message: str) -> None:
+        failed = {"success": False, "errors": [{"message": message}]}
+        self.journal.write(*({"answered": key, "item": failed} for key in keys))
+
+    def _tell(self) -> None:
+        if self.on_progress is not None:
+            answers = self.journal.progress.answers
+            self.on_progress(sum(item.key in answers for item in self.items), len(self.items))
+
+    def _read(self, index: int, item: Prepared) -> BatchAnswer:
+        raw = self.journal.progress.answers.get(item.key)
+        if raw is None:
+            return BatchAnswer(index=index, reference=item.reference, error=_failure(_UNKNOWN))
+        try:
+            answer = self._answer(item, raw)
+        except ModelError as error:
+            return BatchAnswer(index=index, reference=item.reference, error=error, raw=raw)
+        return BatchAnswer(index=index, reference=item.reference, answer=answer, raw=raw)
+
+    def _answer(self, item: Prepared, raw: Mapping[str, Any]) -> Assistant:
+        if raw.get("success") is False or raw.get("result") is None:
+            raise error_of(200, {}, json_bytes.dumps({"success": False, **raw}))
+        body = json_bytes.dumps({"result": raw["result"]})
+        answer = read_body(body, item.offered, lambda fault: error_from_fault(fault, 200, {}), model=self.model)
+        return billed(answer, {}, self.model)
+
+
+def _key_of(chunk: Chunk, item: Mapping[str, Any], position: int) -> str | None:
+    """Whose answer this is: by its reference, else by its index, else by its place."""
+    reference, index = item.get("external_reference"), item.get("id", position)
+    if isinstance(reference, str) and chunk.references.count(reference) == 1:
+        return chunk.keys[chunk.references.index(reference)]
+    return chunk.keys[index] if type(index) is int and 0 <= index < len(chunk.keys) else None
+
+
+def _failure(message: str) -> ModelError:
+    return error_from_fault(Fault(message, ("unknown_outcome",)), 200, {})
+
+
+def prepared(items: Sequence[Item], model: str, encode: Callable[[Request], tuple[bytes, Offered]]) -> list[Prepared]:
+    """The items, ready to send; equal ones are told apart by how often they came before.
+
+    Args:
+        items: What is asked.
+        model: The model's id.
+        encode: The body of a request, and the tools in it.
+    """
+    seen: Counter[str] = Counter()
+    out: list[Prepared] = []
+    for item in items:
+        body, reference, offered = _body(item, encode)
+        digest = hashlib.sha256(json_bytes.dumps([model, reference, _sorted(body)])).hexdigest()[:24]
+        key = f"{digest}-{seen[digest]}"
+        seen[digest] += 1
+        sent = {**body, "external_reference": reference or key}
+        out.append(Prepared(key=key, body=sent, reference=reference, offered=offered))
+    return out
+
+
+def _body(item: Item, encode: Callable[[Request], tuple[bytes, Offered]]) -> tuple[dict[str, Any], str | None, Offered]:
+    if isinstance(item, str):
+        item = Request(messages=[User(content=item)])
+    if isinstance(item, Request):
+        encoded, offered = encode(replace(item, memo={}))
+        return json.loads(encoded), None, offered
+    body = dict(item)
+    reference = body.pop("external_reference", None)
+    return body, None if reference is None else str(reference), NO_TOOLS
+
+
+def checked_body(body: Mapping[str, Any], settings: Settings, ranges: Ranges, max_tokens: int) -> dict[str, Any]:
+    """A body that the caller wrote, with the model's own settings below it.
+
+    Raises:
+        UsageError: It is neither a prompt nor messages, or a parameter is out of its range.
+    """
+    if not isinstance(body, Mapping) or ("prompt" in body) == ("messages" in body):
+        raise UsageError(f"an item of a batch needs either prompt or messages, got {sorted(body)}")
+    texts = [body["prompt"]] if "prompt" in body else [_content(message) for message in body["messages"]]
+    if not texts or not all(isinstance(text, str) for text in texts) or ("prompt" in body and not body["prompt"]):
+        raise UsageError("an item of a batch needs a text: a prompt, or messages with a role and a content each")
+    given = {name: body[name] for name in ranges if body.get(name) is not None}
+    check(Settings(extra=given), ranges)
+    own = {name: value for name in ranges if (value := getattr(settings, name)) is not None}
+    kept = {name: value for name, value in body.items() if name != "stream" and value is not None}
+    return {"max_tokens": max_tokens, **own, **settings.extra, **kept}
+
+
+def _content(message: Any) -> Any:
+    return message.get("content") if isinstance(message, Mapping) and "role" in message else None
+
+
+def _sorted(value: Any) -> Any:
+    return json.loads(json.dumps(value, sort_keys=True))

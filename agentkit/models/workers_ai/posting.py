@@ -1,0 +1,55 @@
+"""JSON to an address and JSON back, for what is no chat: batches and embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+
+from agentkit.errors import MalformedResponse, ModelError, Unavailable
+from agentkit.models import json_bytes
+from agentkit.models.exchange import MAX_ANSWER_BYTES, MAX_ERROR_BYTES
+from agentkit.models.http import Post, Timeouts, Transport, first_words
+from agentkit.models.workers_ai.errors import error_of
+
+_NEVER_SENT = ("ConnectError", "ConnectTimeout", "ConnectionTimeoutError", "PoolTimeout", "ClientConnector")
+
+
+async def post_json(transport: Transport, post: Post, *, secrets: tuple[str, ...], timeout_s: float) -> Any:
+    """The JSON of one answer, without its envelope.
+
+    Raises:
+        ModelError: There is none.
+    """
+    with anyio.move_on_after(timeout_s):
+        async with transport.send(post) as reply:
+            if not 200 <= reply.status < 300:
+                body = await reply.beginning(max_bytes=MAX_ERROR_BYTES)
+                raise error_of(reply.status, reply.headers, body, secrets=secrets)
+            body = await reply.read(max_bytes=MAX_ANSWER_BYTES)
+            return _opened(body, reply.headers, secrets)
+    raise Unavailable(f"no whole answer within {timeout_s} s")
+
+
+def json_post(url: str, headers: Mapping[str, str], body: Any, *, timeout_s: float) -> Post:
+    """A request with this JSON."""
+    headers = {**headers, "accept": "application/json"}
+    return Post(url=url, headers=headers, body=json_bytes.dumps(body), timeouts=Timeouts(idle_s=timeout_s))
+
+
+def was_not_accepted(error: ModelError) -> bool:
+    """Whether the server certainly did not take the request: it said so, or was never reached."""
+    if error.status is not None:
+        return error.status < 500 and error.status not in {200, 408}
+    return type(error.__cause__).__name__.startswith(_NEVER_SENT)
+
+
+def _opened(body: bytes, headers: Mapping[str, str], secrets: tuple[str, ...]) -> Any:
+    try:
+        value = json_bytes.loads(body)
+    except ValueError:
+        raise MalformedResponse(f"the answer is not JSON: {first_words(body)}") from None
+    if isinstance(value, Mapping) and value.get("success") is False:
+        raise error_of(200, headers, body, secrets=secrets)
+    return value["result"] if isinstance(value, Mapping) and "result" in value else value

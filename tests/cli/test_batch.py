@@ -1,0 +1,147 @@
+"""`agentkit batch`: a file of questions becomes a file of answers, whatever happens to the process on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from agentkit.cli.batch import Bar
+from agentkit.cli.main import main
+from agentkit.testing import FakeWorkersAI
+
+QUESTIONS = ['"Name a river"', '{"id": "r1", "question": "Name a hill"}', '{"prompt": "Laos", "max_tokens": 9}']
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A fake Workers AI, to which the environment leads."""
+    with FakeWorkersAI(polls=1, fails=lambda item: "FAIL" in json.dumps(item)) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+    assert not server.invalid
+
+
+@pytest.fixture
+def questions(tmp_path):
+    """A file of three questions."""
+    path = tmp_path / "questions.jsonl"
+    path.write_text("\n".join(QUESTIONS) + "\n\n", encoding="utf-8")
+    return path
+
+
+def batch(questions, *more):
+    """The exit code, and the lines of the answers."""
+    out = questions.with_name("answers.jsonl")
+    code = main(["batch", str(questions), "--out", str(out), "--poll-s", "0.01", *more])
+    return code, [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.exists() else None
+
+
+def test_a_file_of_questions_is_answered_in_order(server, questions):
+    """With references, usage and cost; asked again, nothing is sent."""
+    code, lines = batch(questions)
+    assert code == 0
+    assert [line["answer"] for line in lines] == ["Name a river", "Name a hill", "Laos"]
+    assert [line["external_reference"] for line in lines] == [None, "r1", None]
+    assert lines[0]["usage"] == {"input_tokens": 13, "output_tokens": 8}
+    assert lines[0]["cost_usd"] > 0
+    sent = len(server.requests)
+    assert batch(questions) == (0, lines)
+    assert (len(server.requests), len(server.paid)) == (sent, 3)
+
+
+def test_failed_items_are_kept_and_can_be_sent_again(server, questions, capsys):
+    """On purpose only."""
+    with questions.open("a") as file:
+        file.write('"FAIL please"\n')
+    code, lines = batch(questions)
+    assert code == 1
+    assert "3040" in lines[3]["error"]
+    assert lines[3]["raw"]["success"] is False
+    assert batch(questions)[0] == 1
+    assert len(server.paid) == 4
+    server._fails = None
+    code, lines = batch(questions, "--retry-failed")
+    assert (code, lines[3]["answer"], len(server.paid)) == (0, "FAIL please", 5)
+    assert "1 failed; --retry-failed" in capsys.readouterr().err
+
+
+def test_new_questions_are_sent_and_old_ones_are_not(server, questions):
+    """A file may grow."""
+    batch(questions)
+    with questions.open("a") as file:
+        file.write('"One more"\n"Name a river"\n')
+    code, lines = batch(questions)
+    assert (code, [line["answer"] for line in lines[3:]]) == (0, ["One more", "Name a river"])
+    assert len(server.paid) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no questions"),
+        ("Name a river\n", "not JSON"),
+        ("12\n", "question, prompt or messages"),
+        ('{"prompt": "x", "temperature": 9}', "temperature=9"),
+        ('{"prompt": ""}', "needs a text"),
+        ('{"messages": [{"role": "user", "content": null}]}', "needs a text"),
+    ],
+)
+def test_what_is_no_question_is_refused_before_anything_is_sent(server, questions, capsys, content, words):
+    """With the place and what to write."""
+    questions.write_text(content)
+    assert batch(questions)[0] == 2
+    assert words in capsys.readouterr().err
+    assert not server.requests
+
+
+def test_the_bar_is_for_terminals_only():
+    """A log file stays quiet."""
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    log, terminal = io.StringIO(), Terminal()
+    for out in (log, terminal):
+        bar = Bar(out)
+        bar.show(1, 2)
+        bar.show(2, 2)
+        bar.close()
+    assert log.getvalue() == ""
+    assert terminal.getvalue().endswith("2/2\n")
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.3, 1.0])
+def test_a_killed_process_goes_on_and_pays_nothing_twice(questions, delay_s):
+    """`kill -9` while it starts, sends and waits; the same command ends the work."""
+    with FakeWorkersAI(polls=60) as server:
+        out = questions.with_name("answers.jsonl")
+        command = [sys.executable, "-m", "agentkit", "batch", str(questions), "--out", str(out), "--poll-s", "0.02"]
+        environment = {**os.environ, **server.environment}
+        for _ in range(3):
+            seen = len(server.requests)
+            process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 30
+            while len(server.requests) <= seen and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(delay_s / 10)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        for one in server.batches.values():
+            one.polls = 0
+        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
+        assert len(server.paid) == len(QUESTIONS)
+        assert not server.invalid
+        lines = [json.loads(line) for line in out.read_text().splitlines()]
+        if done.returncode == 0:
+            assert [line["answer"] for line in lines] == ["Name a river", "Name a hill", "Laos"]
+        else:  # killed between sending and hearing the request id: nobody knows, and nobody pays
+            assert all("may have been paid" in line["error"] for line in lines)
