@@ -1,0 +1,209 @@
+"""Batches: what is sent, how answers find their items, and what happens when something fails in between."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import httpx2
+import pytest
+
+from agentkit.core.messages import ToolSpec, User
+from agentkit.errors import Conflict, ModelError, Unavailable, UsageError
+from agentkit.models.model import Request
+from agentkit.models.retrying import Retries
+from agentkit.models.workers_ai import WorkersAI
+from agentkit.models.workers_ai.batch import MAX_BYTES
+from agentkit.models.workers_ai.journal import Journal
+from agentkit.testing import FakeWorkersAI
+from agentkit.testing.workers_ai import ACCOUNT_ID
+
+pytestmark = pytest.mark.anyio
+
+NOW = Retries(times=1, first_delay_s=0.0)
+
+
+async def run(server, items, **options):
+    """The answers of one batch."""
+    async with server.model(retries=NOW) as model:
+        return await model.batch(items, poll_s=0.001, **options)
+
+
+async def test_every_kind_of_item_is_answered():
+    """A question, a request with tools, a prompt, messages; with progress, and nothing without `max_tokens`."""
+    spec = ToolSpec("port", "Port", {"type": "object", "properties": {"city": {"type": "string"}}})
+    items = [
+        "One",
+        Request(messages=[User(content="Two")], tools=[spec]),
+        {"prompt": "Three", "external_reference": "row-3", "stream": True},
+        {"messages": [{"role": "user", "content": "Four"}], "top_k": 3},
+    ]
+    told = []
+    with FakeWorkersAI() as server:
+        answers = await run(server, items, on_progress=lambda done, total: told.append((done, total)))
+        assert not server.invalid
+    assert [a.answer.content for a in answers] == ["One", "Two", "Three", "Four"]
+    assert [a.reference for a in answers] == [None, None, "row-3", None]
+    assert told[0] == (0, 4)
+    assert told[-1] == (4, 4)
+    assert all("max_tokens" in item and "stream" not in item for item in server.paid)
+    assert [body.keys() for body in server.bodies[1:]] == [{"request_id"}] * (len(server.bodies) - 1)
+    assert all(request.query == "queueRequest=true" for request in server.requests)
+
+
+async def test_a_large_batch_goes_in_several_requests():
+    """No request is larger than what the queue takes, and none is sent for nothing."""
+    items = ["x" * 3_000_000 + str(n) for n in range(7)]
+    with FakeWorkersAI(polls=0) as server:
+        answers = await run(server, items)
+    submitted = [r for r in server.requests if b'"requests"' in r.content[:20]]
+    assert [len(r.body["requests"]) for r in submitted] == [3, 3, 1]
+    assert all(len(r.content) <= MAX_BYTES for r in submitted)
+    assert [a.answer.content[-1] for a in answers] == list("0123456")
+    with FakeWorkersAI() as server, pytest.raises(UsageError, match="bytes"):
+        await run(server, ["x" * MAX_BYTES])
+    assert not server.requests
+
+
+async def test_nothing_is_sent_for_an_item_that_cannot_be_right():
+    """Not even the good ones beside it."""
+    for bad in ({"prompt": "x", "messages": []}, {}, {"prompt": "x", "seed": 0}, {"messages": []}):
+        with FakeWorkersAI() as server, pytest.raises(UsageError):
+            await run(server, ["good", bad])
+        assert not server.requests
+
+
+async def test_a_journal_goes_on_where_it_was(tmp_path):
+    """A batch that is in the queue is polled, one that was answered is read."""
+    journal = tmp_path / "j"
+    with FakeWorkersAI() as server:
+        async with server.model(retries=NOW) as model:
+            with pytest.raises(ZeroDivisionError):
+                await model.batch(["a", "b"], journal=journal, poll_s=0.001, on_progress=lambda *_: 1 // 0)
+        lines = [json.loads(line) for line in journal.read_text().splitlines()]
+        assert [next(iter(line)) for line in lines] == ["sending", "queued"]
+        answers = await run(server, ["a", "b"], journal=journal)
+        assert [a.answer.content for a in answers] == ["a", "b"]
+        assert len(server.paid) == 2
+        again = await run(server, ["a", "b"], journal=journal)
+        assert [a.answer.content for a in again] == ["a", "b"]
+        assert len(server.batches) == 1
+
+
+async def test_a_request_whose_fate_is_unknown_is_never_sent_again_unasked(tmp_path):
+    """The process died between sending and hearing: it may have been paid."""
+    journal = tmp_path / "j"
+    with FakeWorkersAI() as server:
+        await run(server, ["a"], journal=journal)
+        sent = journal.read_text().splitlines()[0]
+        journal.write_text(sent + '\n{"queu')  # the next line is torn
+        answers = await run(server, ["a"], journal=journal)
+        assert "may have been paid" in str(answers[0].error)
+        assert len(server.paid) == 1
+        answers = await run(server, ["a"], journal=journal, retry_failed=True)
+        assert answers[0].answer.content == "a"
+        assert len(server.paid) == 2
+
+
+async def test_a_refused_submission_is_tried_again_and_withdrawn(tmp_path):
+    """The server said that it did not take it; a later run sends it."""
+    journal = tmp_path / "j"
+    with FakeWorkersAI("error-3040", "error-3040") as server:
+        with pytest.raises(Unavailable):
+            await run(server, ["a"], journal=journal)
+        assert len(server.requests) == 2
+        assert (await run(server, ["a"], journal=journal))[0].answer.content == "a"
+        assert len(server.paid) == 1
+
+
+async def test_a_connection_that_breaks_while_sending_is_not_tried_again(tmp_path):
+    """Nobody knows whether it was taken; one that was never made is known."""
+    tries = []
+
+    def breaks(error):
+        def handle(request):
+            tries.append(request)
+            raise error("no", request=request)
+
+        return WorkersAI(
+            "@cf/a/b",
+            account_id=ACCOUNT_ID,
+            api_token="t",
+            retries=NOW,
+            http_client=httpx2.AsyncClient(transport=httpx2.MockTransport(handle)),
+        )
+
+    for error, expected, last in ((httpx2.ReadError, 1, "sending"), (httpx2.ConnectError, 2, "withdrawn")):
+        tries.clear()
+        journal = tmp_path / error.__name__
+        with pytest.raises(ModelError):
+            await breaks(error).batch(["a"], journal=journal)
+        assert len(tries) == expected
+        assert last in json.loads(journal.read_text().splitlines()[-1])
+
+
+async def test_answers_find_their_items_without_references():
+    """Not every model echoes them; then the index counts, and then the place."""
+
+    def strip(keys):
+        class Forgetful(FakeWorkersAI):
+            def _item(self, index, item):
+                made = super()._item(index, item)
+                return {key: value for key, value in made.items() if key not in keys}
+
+        return Forgetful
+
+    with strip({"external_reference"})() as server:
+        answers = await run(server, ["a", "b", "c"])
+    assert [a.answer.content for a in answers] == ["a", "b", "c"]
+
+
+async def test_a_missing_answer_and_a_lost_batch_fail_their_items():
+    """They are kept, with a reason."""
+
+    class Losing(FakeWorkersAI):
+        def _polled(self, request_id):
+            scenario = super()._polled(request_id)
+            if "responses" in (scenario.body or {}):
+                return replace(scenario, body={**scenario.body, "responses": scenario.body["responses"][:1]})
+            return scenario
+
+    with Losing() as server:
+        answers = await run(server, ["a", "b"])
+    assert "without an answer" in str(answers[0].error)
+    assert answers[1].answer.content == "b"
+
+    class Forgetting(FakeWorkersAI):
+        def _polled(self, request_id):
+            self.batches.clear()
+            return super()._polled(request_id)
+
+    with Forgetting() as server:
+        answers = await run(server, ["a"])
+    assert "no such request" in str(answers[0].error)
+
+
+async def test_a_failed_item_has_the_error_of_its_code():
+    """As it would have had alone."""
+    with FakeWorkersAI(fails=lambda item: True) as server:
+        [answer] = await run(server, ["a"])
+    assert (type(answer.error), answer.error.code) == (Unavailable, "3040")
+
+
+async def test_one_process_at_a_time_works_on_a_journal(tmp_path):
+    """A second one would pay again."""
+    with Journal(tmp_path / "j"), FakeWorkersAI() as server, pytest.raises(Conflict):
+        await run(server, ["a"], journal=tmp_path / "j")
+    assert not server.requests
+
+
+async def test_texts_become_vectors():
+    """In their order, with what they cost."""
+    with FakeWorkersAI() as server:
+        async with server.model("@cf/baai/bge-m3") as model:
+            made = await model.embed(["Selamat pagi", "Hai"])
+            with pytest.raises(UsageError, match="list of texts"):
+                await model.embed("Hai")
+    assert made.vectors == ((12.0, 2.0), (3.0, 1.0))
+    assert made.usage.input_tokens == 3
+    assert server.requests[0].path.endswith("/ai/v1/embeddings")
