@@ -93,6 +93,12 @@ class Engine:
             job.leave()
         return job.completion()
 
+    def close(self) -> None:
+        """Gives the memory back, as soon as the job at hand has stopped. The next call loads the model again."""
+        if self._worker is not None:
+            self._worker.dismiss()
+        self._worker = None
+
     def _hired(self) -> _Worker:
         """The worker of this process: a new one after a fork."""
         if self._worker is None or self._worker.pid != os.getpid():
@@ -111,10 +117,14 @@ class _Worker:
         self._thread = threading.Thread(target=self._work, args=(load,), name="agentkit-local", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Stops the job at its next token and takes the runtime down."""
+    def dismiss(self) -> None:
+        """Stops the job at its next token; then the thread takes the runtime down."""
         self._closing.set()
         self.jobs.put(None)
+
+    def close(self) -> None:
+        """The same, and waits for it."""
+        self.dismiss()
         if self._thread is not threading.current_thread():
             self._thread.join(CLOSE_TIMEOUT_S)
 

@@ -85,6 +85,10 @@ class Local:
             return await _Answer(self.name, Desk(self._engine), request, settings, emit).make()
         raise Unavailable(f"the embedded model did not finish within {settings.timeout_s} s")
 
+    async def aclose(self) -> None:
+        """Give the memory back. The next call loads the model again."""
+        self._engine.close()
+
 
 @dataclass(frozen=True, slots=True)
 class _Turn:

@@ -115,6 +115,19 @@ async def test_one_model_serves_one_loop_after_the_other(local):
     assert (await local.call(ask("Hello!", max_tokens=3))).content
 
 
+async def test_a_closed_model_gives_its_memory_back_and_can_be_used_again():
+    """The thread that owned the runtime ends; the next call begins anew."""
+    model = Local(max_tokens=2)
+    first = await model.call(ask("Hello!"))
+    thread = model._engine._worker._thread
+    await model.aclose()
+    await model.aclose()
+    with anyio.fail_after(5):
+        while thread.is_alive():
+            await anyio.sleep(0.01)
+    assert (await model.call(ask("Hello!"))).content == first.content
+
+
 def test_making_one_is_cheap():
     """Nothing is imported, loaded or fetched before the first call."""
     script = """
