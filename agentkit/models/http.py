@@ -63,12 +63,14 @@ class Post:
         headers: Names in lower case.
         body: JSON.
         timeouts: For this request.
+        method: Of HTTP.
     """
 
     url: str = field(repr=False)  # a key may stand in any of them
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     timeouts: Timeouts = Timeouts()
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,7 @@ class StockTransport:
             headers = [(b"host", self._url.netloc), (b"content-length", b"%d" % len(post.body))]
             headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in post.headers.items()]
             stream, extensions = library.ByteStream(post.body), {"timeout": _timeouts(post)}
-            request = library.Request("POST", self._url, headers=headers, stream=stream, extensions=extensions)
+            request = library.Request(post.method, self._url, headers=headers, stream=stream, extensions=extensions)
             response = await self._open(request)
         async with _replied(response, self._library, post) as reply:
             yield reply
@@ -191,7 +193,7 @@ class ClientTransport:
         """See `Transport`."""
         with _explained(self._library, post):
             request = self._client.build_request(
-                "POST", post.url, headers=post.headers, content=post.body, extensions={"timeout": _timeouts(post)}
+                post.method, post.url, headers=post.headers, content=post.body, extensions={"timeout": _timeouts(post)}
             )
             response = await self._client.send(request, stream=True)
         async with _replied(response, self._library, post) as reply:

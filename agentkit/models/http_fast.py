@@ -65,7 +65,8 @@ class FastTransport:
         timeouts = post.timeouts
         timeout = self._aiohttp.ClientTimeout(sock_connect=timeouts.connect_s, sock_read=timeouts.idle_s)
         with self._explained(post):
-            response = await self._session.post(
+            response = await self._session.request(
+                post.method,
                 post.url,
                 data=post.body if len(post.body) < _LARGE_BYTES else io.BytesIO(post.body),
                 headers=post.headers,

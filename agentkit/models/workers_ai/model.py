@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, get_args
+from urllib.parse import urlencode
 
 from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant, ToolResult
 from agentkit.core.settings import NO_SETTINGS, Settings
-from agentkit.errors import ModelError, UsageError
+from agentkit.errors import ModelError, ModelNotFound, UsageError
 from agentkit.models import json_bytes
 from agentkit.models.chat_completions.encode import Encoded
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
@@ -25,7 +26,7 @@ from agentkit.models.model import Model, Request
 from agentkit.models.retrying import Retries
 from agentkit.models.workers_ai.account import Gateway, account_of
 from agentkit.models.workers_ai.batch import FIRST_POLL_S, BatchAnswer, Item, OnProgress, Run, checked_body, prepared
-from agentkit.models.workers_ai.catalogue import Capabilities, Tools, capabilities_of, check_model_id
+from agentkit.models.workers_ai.catalogue import Capabilities, Tools, capabilities_of, check_model_id, refreshed
 from agentkit.models.workers_ai.embeddings import Embeddings, embeddings_in
 from agentkit.models.workers_ai.encode import MAX_TOKENS, WorkersEncoder, check_functions, prompt_body
 from agentkit.models.workers_ai.forced import Forced
@@ -124,7 +125,8 @@ class WorkersAI:
             ModelError: There is no answer; what was emitted is void.
         """
         request = replace(request, settings=self._merged(request.settings))
-        way = self._ways[self.tools, bool(request.tools or _has_results(request))]
+        with_tools = bool(request.tools or _has_calls(request))
+        way = self._ways[self.tools if with_tools else "native", with_tools]
         left = await trimmed(self._trim, way, request)
         answer = await way.call(replace(request, tools=left.tools), emit)
         if not left.usage.requests:
@@ -237,6 +239,21 @@ class WorkersAI:
             )
             return await run.answers(retry_failed=retry_failed)
 
+    async def refresh(self) -> Capabilities:
+        """Ask Cloudflare what this model can do now, and go by that from now on.
+
+        Raises:
+            ModelNotFound: It is not listed (any more).
+            ModelError: There is no answer: listing needs a permission of its own.
+        """
+        query = urlencode({"search": self.model.rpartition("/")[2], "per_page": 100})
+        listed = await self._send(f"{self.account.search_url()}?{query}", None)
+        for item in listed if isinstance(listed, list) else ():
+            if isinstance(item, Mapping) and item.get("name") == self.model:
+                self.can = refreshed(self.can, item.get("properties"))
+                return self.can
+        raise ModelNotFound(f"Cloudflare does not list {self.model}")
+
     async def ask(self, request: Request, emit: Emit | None, *, with_tools: bool) -> Assistant:
         """One request on the wire, as it is: what the ways to offer tools have in common."""
         try:
@@ -322,8 +339,8 @@ class WorkersAI:
         encoded = encoder.encode(request, settings, stream=False)
         return encoded.body, encoded.offered
 
-    async def _send(self, url: str, body: Mapping[str, Any], *, pays: bool = False) -> Any:
-        """JSON for JSON; what `pays` is sent again only if the server certainly did not take it."""
+    async def _send(self, url: str, body: Mapping[str, Any] | None, *, pays: bool = False) -> Any:
+        """JSON for JSON (or for nothing); what `pays` is sent again only if the server certainly did not take it."""
         timeout_s = timeout_of(self.settings)
         post = json_post(url, self.headers(with_tools=False), body, timeout_s=timeout_s)
 
@@ -374,11 +391,12 @@ async def _no_listener(error: ModelError) -> None:
 
 def _ways(model: WorkersAI) -> dict[tuple[Tools, bool], Model]:
     """How a request is made, by the way to offer tools and by whether there are any."""
-    family = _family(model.model)
-    wires = {with_tools: _Wire(model, with_tools=with_tools) for with_tools in (False, True)}
+    prompted = Prompted(_Wire(model, with_tools=True), family=_family(model.model))
+    prompted.family = replace(prompted.family, system=True)  # the server's template knows where instructions go
     return {
-        **{("native", with_tools): _Native(wire) for with_tools, wire in wires.items()},
-        **{("prompted", with_tools): Prompted(wire, family=family) for with_tools, wire in wires.items()},
+        ("native", False): _Native(_Wire(model, with_tools=False)),
+        ("native", True): _Native(_Wire(model, with_tools=True)),
+        ("prompted", True): prompted,
     }
 
 
@@ -387,8 +405,9 @@ def _one_of(name: str, value: str, known: Sequence[str]) -> None:
         raise UsageError(f"{name}={value!r}: use {' or '.join(map(repr, known))}")
 
 
-def _has_results(request: Request) -> bool:
-    return any(isinstance(message, ToolResult) for message in request.messages)
+def _has_calls(request: Request) -> bool:
+    """Whether the history speaks of tools."""
+    return any(isinstance(m, ToolResult) or (isinstance(m, Assistant) and m.tool_calls) for m in request.messages)
 
 
 def _session(request: Request) -> str:

@@ -33,9 +33,11 @@ async def post_json(transport: Transport, post: Post, *, secrets: tuple[str, ...
 
 
 def json_post(url: str, headers: Mapping[str, str], body: Any, *, timeout_s: float) -> Post:
-    """A request with this JSON."""
-    headers = {**headers, "accept": "application/json"}
-    return Post(url=url, headers=headers, body=json_bytes.dumps(body), timeouts=Timeouts(idle_s=timeout_s))
+    """A request with this JSON; without any it is a GET."""
+    headers, timeouts = {**headers, "accept": "application/json"}, Timeouts(idle_s=timeout_s)
+    if body is None:
+        return Post(url=url, headers=headers, body=b"", timeouts=timeouts, method="GET")
+    return Post(url=url, headers=headers, body=json_bytes.dumps(body), timeouts=timeouts)
 
 
 def was_not_accepted(error: ModelError) -> bool:

@@ -1,0 +1,131 @@
+"""Tools: on a model that knows none, fewer of them, and what a model can do today."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agentkit import Agent, tool
+from agentkit.core.messages import ToolSpec, User
+from agentkit.core.settings import Settings
+from agentkit.errors import ModelNotFound
+from agentkit.models.model import Request
+from agentkit.models.prices import WORKERS_AI
+from agentkit.models.workers_ai.catalogue import CATALOGUE
+from agentkit.testing import FakeWorkersAI, call
+
+pytestmark = pytest.mark.anyio
+
+SEA_LION = "@cf/aisingapore/gemma-sea-lion-v4-27b-it"
+TEXT = {"type": "object", "properties": {"x": {"type": "string"}}}
+
+
+@tool
+def convert(amount: float, rate: float) -> float:
+    """Convert an amount of money."""
+    return amount * rate
+
+
+@pytest.mark.parametrize("how", ["prompted", "native"])
+@pytest.mark.parametrize("transport", ["native", "openai"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_agent_uses_tools(how, transport, stream):
+    """In words where the server reads none, on either wire, streamed or not; with cost and neurons."""
+    with FakeWorkersAI(call("convert", amount=250, rate=0.5), "It is 125.") as server:
+        async with server.model(tools=how, transport=transport) as model:
+            agent = Agent(model, tools=[convert])
+            if stream:
+                async with agent.astream("How much is 250 at 0.5?") as events:
+                    result = [event async for event in events][-1].result
+            else:
+                result = await agent.arun("How much is 250 at 0.5?")
+        assert not server.invalid
+    assert str(result) == "It is 125."
+    assert result.cost_usd == pytest.approx(2 * (13 * 0.35 + 8 * 0.56) / 1e6)
+    assert "125.0" in json.dumps(server.bodies[1])
+    assert ("tools" in server.bodies[0]) == (how == "native")
+
+
+def test_every_priced_model_has_a_row():
+    """Of capabilities, too."""
+    assert WORKERS_AI.keys() <= CATALOGUE.keys()
+
+
+SPECS = tuple(ToolSpec(name, f"Does {name}.", TEXT) for name in ("a", "b", "c", "d", "e", "f"))
+
+
+def asking(**settings):
+    return Request(messages=[User(content="Do b, please")], tools=SPECS, settings=Settings(**settings))
+
+
+def names(body):
+    return [entry["function"]["name"] for entry in body["tools"]]
+
+
+async def test_fewer_tools_are_shown():
+    """The choice is made once a question, keeps their order and what is forced, and may be async."""
+    asked = []
+
+    async def trim(messages, tools):
+        asked.append(len(tools))
+        return [spec for spec in reversed(tools) if spec.name in "bd"]
+
+    with FakeWorkersAI() as server:
+        async with server.model(tools="native", trim_tools=trim) as model:
+            request = asking()
+            await model.call(request)
+            await model.call(request)
+            await model.call(asking(tool_choice="f"))
+    assert [names(body) for body in server.bodies] == [["b", "d"], ["b", "d"], ["b", "d", "f"]]
+    assert asked == [6, 6]
+
+
+async def test_the_model_itself_chooses():
+    """With names and descriptions before it; what that cost is counted."""
+    with FakeWorkersAI(call("choose_tools", names=["b", "unknown"]), "Done.") as server:
+        async with server.model(tools="native", trim_tools="auto") as model:
+            answer = await model.call(asking())
+        assert not server.invalid
+    assert "Does b." in server.bodies[0]["messages"][0]["content"]
+    assert names(server.bodies[1]) == ["b"]
+    assert answer.usage.requests == 2
+    assert answer.usage.input_tokens == 26
+
+
+@pytest.mark.parametrize("line", ["I need none.", call("choose_tools", names=["zzz"]), "error-3003"])
+async def test_a_choice_that_is_none_leaves_all_tools(line):
+    """A convenience never costs a run."""
+    with FakeWorkersAI(line, "Done.") as server:
+        async with server.model(tools="native", trim_tools="auto") as model:
+            await model.call(asking())
+    assert len(names(server.bodies[-1])) == 6
+
+
+async def test_few_tools_are_not_worth_a_question():
+    """Below five."""
+    with FakeWorkersAI("Done.") as server:
+        async with server.model(tools="native", trim_tools="auto") as model:
+            await model.call(Request(messages=[User(content="x")], tools=SPECS[:4]))
+    assert len(server.bodies) == 1
+
+
+async def test_capabilities_are_refreshed():
+    """By what Cloudflare lists, whose values are mostly texts."""
+    properties = [
+        {"property_id": "function_calling", "value": "true"},
+        {"property_id": "async_queue", "value": "true"},
+        {"property_id": "context_window", "value": "262144"},
+        {"property_id": "price", "value": [{"unit": "per M input tokens", "price": 0.35, "currency": "USD"}]},
+    ]
+    listed = [{"id": "uuid", "name": "@cf/other/other"}, {"id": "uuid", "name": SEA_LION, "properties": properties}]
+    with FakeWorkersAI(catalogue=listed) as server:
+        async with server.model() as model:
+            assert model.tools == "prompted"
+            can = await model.refresh()
+            assert (can.batch, can.context_tokens, model.tools) == (True, 262_144, "native")
+        async with server.model("@cf/none/none") as model:
+            with pytest.raises(ModelNotFound):
+                await model.refresh()
+    assert server.requests[0].method == "GET"
+    assert server.requests[0].query == "search=gemma-sea-lion-v4-27b-it&per_page=100"
