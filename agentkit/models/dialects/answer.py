@@ -172,8 +172,9 @@ class Answer:
         self._content.clear()
         self._calls.clear()
         self._held, self._stopped = [], False
+        void = self._told or any(isinstance(delta, RetryEvent) for delta in self.deltas)
         self.deltas = [delta for delta in self.deltas if isinstance(delta, ReasoningEvent)]
-        if self._told:
+        if void:
             self.deltas = [RetryEvent("what looked like the answer was reasoning")]
             self.deltas += [ReasoningEvent(said) for said in self._reasoning]
         self._told = False

@@ -125,7 +125,10 @@ def _keep_as_text(src: Source, start: int, no: NoCall, closers: tuple[str, ...])
         src.at = no.end
     elif isinstance(no, Prose) or not _skip_to(src, start, closers):
         if not src.calls:
-            raise no
+            try:
+                raise no
+            finally:
+                del no  # or the frames of all callers would live until the next garbage collection
         return False
     src.rest.append(src.text[start : src.at])
     return True

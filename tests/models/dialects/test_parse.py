@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from models.dialects.dialect_samples import BERN, DSML, M3, OSLO, POSITIVE, SPECS, TEXT, TIME, said
@@ -313,6 +314,13 @@ def test_parses_are_values():
     assert parse("Hello.") == Parsed(content="Hello.")
     assert len({parse("Hello."), parse("Hello."), parse("Bye.")}) == 2
     assert parse("Hello.") != "Hello."
+
+
+def test_the_page_names_every_dialect():
+    """And every miss of the public suite is explained there."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "dialects.md").read_text()
+    for dialect in all_dialects():
+        assert f"`{dialect.label}`" in page, dialect.label
 
 
 def test_families_have_names_of_their_own():

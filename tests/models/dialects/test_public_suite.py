@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import pytest
 from canitoolcall.fixtures import load_fixtures
@@ -68,6 +69,8 @@ def test_the_suite_agrees(capsys):
         )
     assert len(parsed) == 469
     assert parsed.keys() - agreed == MISSES.keys()
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "dialects.md").read_text()
+    assert all(f"`{miss}`" in page for miss in MISSES)
 
 
 @pytest.mark.parametrize("size", [1, 7])

@@ -165,6 +165,15 @@ def test_a_thought_without_its_opening_mark_is_taken_back():
     assert [type(delta) for delta in Splitter(SPECS).feed("Hm, yes!</think>Hello.")] == [ReasoningEvent, TextEvent]
 
 
+def test_thoughts_are_taken_back_once_for_each_chunk():
+    """However many closing marks it holds."""
+    splitter = Splitter(SPECS)
+    splitter.feed("One")
+    deltas = splitter.feed(" two</think>three</think>four</think>Hello.")
+    assert [type(delta) for delta in deltas].count(RetryEvent) == 1
+    assert heard(deltas)[:2] == ("Hello.", "One two\n\nthree\n\nfour")
+
+
 def test_a_known_template_takes_nothing_back():
     """`reasoning=True` says where the answer begins."""
     told, parsed = stream("Hm.</think>Hello.", reasoning=True)
