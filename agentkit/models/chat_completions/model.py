@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from types import TracebackType
@@ -19,6 +19,7 @@ from agentkit.models.chat_completions.errors import Fault, error_from, error_of
 from agentkit.models.chat_completions.profiles import Profile
 from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at, shown, without_login
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
+from agentkit.models.dialects.recovering import Recovering
 from agentkit.models.exchange import Exchange
 from agentkit.models.http import ClientTransport, PerLoop, Post, Timeouts
 from agentkit.models.http_fast import best_transport
@@ -97,11 +98,17 @@ class ChatCompletions:
         return self.profile.native_output
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
-        """One answer, whole; see `Model`.
+        """One answer, whole; see `Model`. Calls and thoughts that the server left in its text are taken out of it.
 
         Raises:
             ModelError: There is none; what was emitted is void.
         """
+        if self.profile.recover == "never":
+            return await self._answer(request, emit)
+        return await Recovering(_Plain(self._answer), recover=self.profile.recover).call(request, emit)
+
+    async def _answer(self, request: Request, emit: Emit | None = None) -> Assistant:
+        """One answer as the server gives it."""
         settings = self.settings | request.settings
         turn = _Turn(
             model=self.model,
@@ -136,6 +143,13 @@ class ChatCompletions:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r}, base_url={shown(self._url)!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """The server's own answers as a model."""
+
+    call: Callable[[Request, Emit | None], Awaitable[Assistant]]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from agentkit.models.dialects.recovering import Recover
+
 ToolWire: TypeAlias = Literal["nested", "strict", "workers_ai"]
 """How tools are declared: plain, with OpenAI's strict mode where nothing is lost, or as Workers AI's schema asks."""
 
@@ -39,6 +41,8 @@ class Profile:
         renamed: Settings that have another name here.
         max_tokens: Sent when the caller sets none, where the server's own default is too short to work with.
         stream_usage: `stream_options.include_usage` is sent.
+        recover: When calls are looked for in the text of an answer (`dialects/recovering.py`); `never` where the
+            server's own parser is known to be good.
         session_header: The header that keeps a conversation on one replica, for its prompt cache.
         session_field: The same as a field of the body.
     """
@@ -64,6 +68,7 @@ class Profile:
     renamed: Mapping[str, str] = field(default_factory=dict)
     max_tokens: int | None = None
     stream_usage: bool = True
+    recover: Recover = "auto"
     session_header: str | None = None
     session_field: str | None = None
 
@@ -72,6 +77,7 @@ GENERIC = Profile()
 
 OPENAI = Profile(
     name="openai",
+    recover="never",
     tools="strict",
     call_ids=r".{1,40}",  # a longer one is a 400: "string too long. Expected a string with maximum length 40"
     none_keeps_tools=True,
@@ -135,6 +141,7 @@ TOGETHER = Profile(name="together", output_with_tools=False)
 
 MISTRAL = Profile(
     name="mistral",
+    recover="never",
     call_ids=r"[a-zA-Z0-9]{9}",  # "must be a-z, A-Z, 0-9, with a length of 9": anomalyco/opencode#1680
     tool_names=True,
     required="any",  # docs.mistral.ai/capabilities/function_calling
@@ -154,6 +161,7 @@ DEEPSEEK = Profile(
 
 GEMINI = Profile(
     name="gemini",
+    recover="never",
     call_fields=("extra_content",),  # thought signatures: ai.google.dev/gemini-api/docs/thought-signatures
     native_output=True,
     output_with_tools=False,
@@ -161,6 +169,7 @@ GEMINI = Profile(
 
 ANTHROPIC = Profile(
     name="anthropic",
+    recover="never",
     call_ids=r"[a-zA-Z0-9_-]{1,64}",  # the pattern of tool_use.id
     empty_content="null",  # "text content blocks must be non-empty"
     none_keeps_tools=True,  # a history with tool calls needs the tools declared
