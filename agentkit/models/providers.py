@@ -11,6 +11,7 @@ from agentkit.models.chat_completions.model import ChatCompletions
 from agentkit.models.chat_completions.servers import CLOUDFLARE_KEYS, SERVERS
 from agentkit.models.local import Local
 from agentkit.models.model import Model
+from agentkit.models.workers_ai.model import WorkersAI
 
 SEA_LION = "@cf/aisingapore/gemma-sea-lion-v4-27b-it"
 """What Cloudflare credentials alone mean."""
@@ -18,7 +19,8 @@ OPENAI_MODEL = "gpt-4o-mini"
 """What `OPENAI_API_KEY` alone means, without `OPENAI_MODEL`."""
 
 _LOCAL = "local"
-_PREFIXES = {"@cf/": "workers-ai", "@hf/": "workers-ai"}
+_WORKERS_AI = "workers-ai"
+_PREFIXES = {"@cf/": _WORKERS_AI, "@hf/": _WORKERS_AI}
 
 NO_MODEL = """no model: name one with Agent(model="provider:model") or AGENTKIT_MODEL, or set
   CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN    for Workers AI
@@ -40,6 +42,8 @@ def resolve_model(name: str) -> Model:
     server = SERVERS.get(provider.lower())
     if server is None or not colon or not model.strip():
         raise UsageError(_unknown(name, provider if colon else ""))
+    if server.name == _WORKERS_AI:
+        return WorkersAI(model.strip())  # its own class knows which models read tool calls, and which are told in words
     return ChatCompletions(model.strip(), base_url=server.address(), api_key=server.key(None), profile=server.profile)
 
 

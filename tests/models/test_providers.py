@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.errors import UsageError
+from agentkit.models import WorkersAI
 from agentkit.models.chat_completions.model import ChatCompletions
 from agentkit.models.chat_completions.profiles import GENERIC
 from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at
@@ -53,8 +54,8 @@ def test_workers_ai_by_name(monkeypatch):
     for name in (f"workers-ai:{SEA_LION}", SEA_LION):
         model = resolve_model(name)
         assert model.model == SEA_LION
-        assert f"accounts/{ACCOUNT}/ai/v1/chat/completions" in repr(model)
-        assert model.profile.name == "workers-ai"
+        assert isinstance(model, WorkersAI)
+        assert (model.account.account_id, model.account.token) == (ACCOUNT, "t-1")
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def account_of(account_id: str | None, api_token: str | None, base_url: str | No
     found = (value for name in CLOUDFLARE_KEYS if (value := os.environ.get(name, "").strip()))
     token = (api_token or next(found, "")).strip().removeprefix("Bearer ").strip()
     if not account_id:
-        raise UsageError("workers-ai needs an account: set CLOUDFLARE_ACCOUNT_ID, or pass account_id=...")
+        raise UsageError("workers-ai needs CLOUDFLARE_ACCOUNT_ID: set that variable, or pass account_id=...")
     if not token:
         raise UsageError(f"workers-ai needs a token: set {' or '.join(CLOUDFLARE_KEYS)}, or pass api_token=...")
     check_account_id(account_id)
