@@ -100,6 +100,8 @@ def enclosed(item: Read, *closers: str) -> Read:
                 item(src)
             except NoCall as no:
                 if not _keep_as_text(src, start, no, closers):
+                    if not src.calls:
+                        raise
                     break
             except CutOff:
                 src.at = start
@@ -116,19 +118,10 @@ def enclosed(item: Read, *closers: str) -> Read:
 
 
 def _keep_as_text(src: Source, start: int, no: NoCall, closers: tuple[str, ...]) -> bool:
-    """Keep an item that is no call as text; False when the block ends before it.
-
-    Raises:
-        NoCall: The block has no call so far, and no end that could be found.
-    """
+    """Keep an item that is no call as text; False when its end cannot be found, and with it the block's."""
     if no.end is not None:
         src.at = no.end
     elif isinstance(no, Prose) or not _skip_to(src, start, closers):
-        if not src.calls:
-            try:
-                raise no
-            finally:
-                del no  # or the frames of all callers would live until the next garbage collection
         return False
     src.rest.append(src.text[start : src.at])
     return True

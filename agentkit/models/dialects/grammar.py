@@ -10,7 +10,7 @@ from agentkit.models.dialects.dialect import Dialect
 from agentkit.models.dialects.families import all_dialects, family_named
 from agentkit.models.dialects.fence import ANYWHERE, FENCE, LAST, Fences
 from agentkit.models.dialects.marks import Marks, compile_marks
-from agentkit.models.dialects.reasoning import THOUGHTS
+from agentkit.models.dialects.reasoning import THOUGHTS, Thought
 from agentkit.models.dialects.source import Source
 
 OPENS_THOUGHT = {opener: thought for thought in THOUGHTS for opener in thought.openers if not thought.at_start}
@@ -90,6 +90,12 @@ def grammar(
 
 
 _PARTNERS = {"'": "'", "“": "”", "‘": "’", "«": "»", "„": "“"}
+
+
+@lru_cache(maxsize=64)
+def marks_in(thought: Thought) -> Marks:
+    """What is looked for in a thought."""
+    return compile_marks(frozenset((*thought.closers, *thought.stops, *STOPS)))
 
 
 class Line:

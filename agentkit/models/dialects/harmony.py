@@ -83,7 +83,7 @@ def _skip_body(src: Source) -> None:
 
 def _bare(src: Source) -> None:
     """Read calls whose special tokens, or whose first ones, are gone."""
-    if src.take("analysis") and not _thought(src):
+    if _thought(src) and not src.sees("to="):
         return
     while True:
         src.take("assistant")
@@ -104,21 +104,20 @@ def _bare(src: Source) -> None:
 
 
 def _thought(src: Source) -> bool:
-    """Move past a thought that lost its tokens; whether a call may follow.
-
-    Raises:
-        Prose: It is a text that begins with the word.
-    """
+    """Move past a thought that lost its tokens, up to what follows the next channel's name; whether there is one."""
+    before = src.at
+    if not src.take("analysis"):
+        return False
     start = src.at
-    if src.ended() or not src.text[start].isalnum():
-        raise src.prose()
-    closer = src.skip_past("assistantcommentary", "assistantfinal")
+    goes_on = not src.ended() and src.text[start].isalnum()
+    closer = src.skip_past("assistantcommentary", "assistantfinal") if goes_on else ""
     if not closer:
-        raise src.prose()
+        src.at = before
+        return False
     src.thought = src.text[start : src.at - len(closer)]
     src.silent = True
     src.space()
-    return closer == "assistantcommentary" and src.sees("to=")
+    return True
 
 
 def _write(calls: Sequence[Found]) -> str:

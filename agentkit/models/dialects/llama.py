@@ -31,6 +31,7 @@ def _bare_json(src: Source) -> None:
     while src.sees("{") or src.sees("["):
         read_json(src, strict=True)
         src.at = _SEPARATORS.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
+    src.take("}", "]")  # one bracket may stand there once too often
 
 
 def _check_first_key(src: Source) -> None:

@@ -29,7 +29,7 @@ def _action(src: Source) -> None:
     _blanks(src)
     if src.sees("```") or src.take("\n"):
         src.space()
-        if not src.sees("```"):
+        if not (src.sees("```") or src.sees("{")):
             raise src.prose()
         read_item(src)
     else:

@@ -11,7 +11,7 @@ answer was to be JSON. Thoughts are taken out whether or not there are tools.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -160,12 +160,21 @@ class _Listening:
         self._texts: list[str] = []
         self._told: list[Delta] = []
 
-    async def take(self, delta: Delta) -> None:
-        """Take one delta of the inner model."""
+    def take(self, delta: Delta) -> Awaitable[None] | None:
+        """Take one delta of the inner model; gives back what is to be awaited, if anything is."""
+        if not isinstance(delta, TextEvent):
+            return self._take(delta)
+        self._texts.append(delta.text)
+        deltas = self._splitter.feed(delta.text)
+        if len(deltas) > 1:
+            return self._tell(deltas)
+        for only in deltas:
+            self._told.append(only)
+            return self._emit(only)
+        return None
+
+    async def _take(self, delta: Delta) -> None:
         match delta:
-            case TextEvent():
-                self._texts.append(delta.text)
-                await self._tell(self._splitter.feed(delta.text))
             case RetryEvent():
                 self._begin()
                 await self._pass_on(delta)

@@ -31,6 +31,7 @@ from agentkit.models.dialects.grammar import (
     STOPS,
     Line,
     grammar,
+    marks_in,
 )
 from agentkit.models.dialects.marks import Marks, compile_marks
 from agentkit.models.dialects.reasoning import Thought
@@ -110,11 +111,27 @@ class Splitter:
         """
         if self._parsed is not None:
             return []
+        if self._is_plain(chunk):
+            return self._answer.hand_out()
         self._add(chunk)
         if self._waits and self._length > SHORT and not (self._due and self._credit >= self._length):
             return []
         self._read(final=False)
         return self._answer.hand_out()
+
+    def _is_plain(self, chunk: str) -> bool:
+        """Say the chunk, if it is nothing but text and nothing waits: what `_read` would do, without its scaffolding."""
+        if self._text or self._chunks or self._surrogate or self._begins or self._mode != self._answering:
+            return False
+        marks = self._grammar.marks
+        if not chunk.isascii() or marks.whole.search(chunk) or marks.hold(chunk, 0) < len(chunk):
+            return False
+        self._credit += READINGS * len(chunk)
+        self._answer.text(chunk)
+        self._line.add(chunk)
+        self._written.append(chunk)
+        self._after_call = self._after_call and not chunk.strip()
+        return True
 
     def end(self, last: str = "", *, truncated: bool = False) -> list[Delta]:
         """The last events: what was waiting for more text.
@@ -185,8 +202,7 @@ class Splitter:
         thought = self._thought
         if thought is thoughts.ANY and not self._answer.has_thoughts and self._reopened(src):
             return
-        marks = compile_marks(frozenset((*thought.closers, *thought.stops, *thoughts.STOPS)))
-        mark = self._to_mark(src, marks, self._ponder)
+        mark = self._to_mark(src, marks_in(thought), self._ponder)
         if mark in thought.closers or mark in thought.stops:
             self._answer.end_thought()
             src.at += len(mark) if mark in thought.closers else 0

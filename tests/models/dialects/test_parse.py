@@ -94,6 +94,12 @@ def test_arguments_are_json_and_ids_are_unique(sample):
 MALFORMED = {
     "one brace too few": ('<tool_call>{"name": "get_weather", "arguments": {"city": "Oslo"}</tool_call>', (OSLO,)),
     "one brace too many": ('<tool_call>{"name": "get_weather", "arguments": {"city": "Oslo"}}}</tool_call>', (OSLO,)),
+    "one brace too many, without a mark": ('{"name": "get_weather", "arguments": {"city": "Oslo"}}}', (OSLO,)),
+    "a blob without its fence": ('Action:\n{"action": "get_weather", "action_input": {"city": "Oslo"}}', (OSLO,)),
+    "the input on the next line": ('Action: get_weather\nAction Input:\n{"city": "Oslo"}\nObservation: x', (OSLO,)),
+    "no input for a tool that takes none": ("Action: get_time\nAction Input:\nObservation: x", (TIME,)),
+    "smart quotes": ("<tool_call>{“name”: “get_weather”, “arguments”: {“city”: “Oslo”}}</tool_call>", (OSLO,)),
+    "the channel's name left over": ('Hm. assistantanalysis to=functions.get_weather code{"city": "Oslo"}', (OSLO,)),
     "a trailing comma": ('<tool_call>{"name": "get_weather", "arguments": {"city": "Oslo",}}</tool_call>', (OSLO,)),
     "Python's quotes": ("<tool_call>{'name': 'get_weather', 'arguments': {'city': 'Oslo'}}</tool_call>", (OSLO,)),
     "a raw newline": (
