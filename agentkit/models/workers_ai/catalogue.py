@@ -25,6 +25,7 @@ class Capabilities:
 
     Attributes:
         tools: Whether the server reads its tool calls, or we tell it of the tools in words and read its text.
+        flat_tools: Tools are declared as `{name, description, parameters}`, the older form of the native wire.
         streams_tools: A stream with tools is a real one, and whole.
         tool_choices: What may be asked of `tool_choice`; the rest is not sent. Only `named` is enforced.
         json_form: How `/ai/run` wants a JSON schema: alone, in OpenAI's envelope, or as `guided_json`.
@@ -39,6 +40,7 @@ class Capabilities:
     """
 
     tools: Tools = "native"
+    flat_tools: bool = False
     streams_tools: bool = True
     tool_choices: frozenset[str] = frozenset({"auto", "none", "required", "named"})
     json_form: JSONForm = "bare"

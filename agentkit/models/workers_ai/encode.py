@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentkit.core.messages import Message, User
+from agentkit.core.messages import Message, ToolSpec, User
 from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
 from agentkit.models import json_bytes
@@ -53,6 +53,7 @@ class WorkersEncoder(Encoder):
         super().__init__(model, profile_of(can, native=native, json_mode=json_mode))
         self._can = can
         self._native = native
+        self._flat: dict[bytes, bytes] = {}  # a list of tools, nested -> the same, flat
         self._guided = native and json_mode and can.json_form == "guided_json"
         if native:
             self._head = b'{"messages":['  # the model stands in the address
@@ -72,6 +73,15 @@ class WorkersEncoder(Encoder):
             settings = replace(settings, extra={**settings.extra, "guided_json": request.output.schema})
             request = replace(request, output=None)
         return super().encode(request, settings, stream=stream)
+
+    def _offer(self, specs: Sequence[ToolSpec]) -> Offered:
+        offered = super()._offer(specs)
+        if not (self._can.flat_tools and self._native and offered.entries):
+            return offered
+        if offered.entries not in self._flat:
+            entries = json_bytes.loads(offered.entries)
+            self._flat[offered.entries] = json_bytes.dumps([entry["function"] for entry in entries])
+        return replace(offered, entries=self._flat[offered.entries])
 
     def _named(self, request: Request, settings: Settings) -> Settings:
         """`required` is advice here, the named form is enforced (cloudflare/ai#560); of one tool both mean the same."""

@@ -51,6 +51,25 @@ async def test_every_kind_of_item_is_answered():
     assert all(request.query == "queueRequest=true" for request in server.requests)
 
 
+async def test_each_field_of_an_item_is_sent():
+    """As it was given, in both forms."""
+    sampling = {"max_tokens": 9, "temperature": 0.5, "top_p": 0.5, "top_k": 3, "seed": 7}
+    sampling |= {"repetition_penalty": 1.1, "frequency_penalty": -1, "presence_penalty": 1}
+    sampling |= {"raw": True, "response_format": {"type": "json_schema", "json_schema": {"type": "object"}}}
+    tool = {"name": "f", "description": "F", "parameters": {"type": "object", "properties": {}}}
+    spoken = {
+        "messages": [{"role": "user", "content": "x"}],
+        "functions": [{"name": "f", "code": "1"}],
+        "tools": [tool],
+    }
+    items = [{"prompt": "x", "lora": "l", **sampling}, {**spoken, **sampling}]
+    with FakeWorkersAI() as server:
+        await run(server, items)
+        assert not server.invalid
+    sent = [{key: value for key, value in item.items() if key != "external_reference"} for item in server.paid]
+    assert sent == items
+
+
 async def test_a_large_batch_goes_in_several_requests():
     """No request is larger than what the queue takes, and none is sent for nothing."""
     items = ["x" * 3_000_000 + str(n) for n in range(7)]

@@ -416,3 +416,10 @@ async def test_a_prompt_in_json_mode():
             with pytest.raises(UsageError, match="raw="):
                 await model.complete("x", raw="yes")
     assert server.bodies[0]["response_format"] == {"type": "json_object"}
+
+
+async def test_messages_may_be_raw():
+    """Without a chat template."""
+    assert (await sent(extra={"raw": True})).body["raw"] is True
+    with pytest.raises(UsageError, match="raw="):
+        await sent(extra={"raw": 1})

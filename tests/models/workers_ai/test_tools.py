@@ -12,7 +12,7 @@ from agentkit.core.settings import Settings
 from agentkit.errors import ModelNotFound
 from agentkit.models.model import Request
 from agentkit.models.prices import WORKERS_AI
-from agentkit.models.workers_ai.catalogue import CATALOGUE
+from agentkit.models.workers_ai.catalogue import CATALOGUE, Capabilities
 from agentkit.testing import FakeWorkersAI, call
 
 pytestmark = pytest.mark.anyio
@@ -79,6 +79,28 @@ async def test_fewer_tools_are_shown():
             await model.call(asking(tool_choice="f"))
     assert [names(body) for body in server.bodies] == [["b", "d"], ["b", "d"], ["b", "d", "f"]]
     assert asked == [6, 6]
+
+
+async def test_tools_may_be_declared_flat():
+    """The schema's older form, on the native wire, the same to the byte in each turn."""
+    with FakeWorkersAI(call("convert", amount=2, rate=3), "6.0") as server:
+        async with server.model(tools="native", capabilities=Capabilities(flat_tools=True)) as model:
+            await Agent(model, tools=[convert]).arun("2 * 3?")
+        assert not server.invalid
+    [declared] = server.bodies[0]["tools"]
+    assert declared["name"] == "convert"
+    assert declared["parameters"]["properties"].keys() == {"amount", "rate"}
+    assert server.bodies[1]["tools"] == [declared]
+
+
+async def test_a_stream_with_tools_is_not_asked_for_where_it_is_none():
+    """Some models answer one only after the end, or in pieces that are lost."""
+    with FakeWorkersAI("Done.") as server:
+        async with server.model(tools="native", capabilities=Capabilities(streams_tools=False)) as model:
+            events = []
+            await model.call(asking(), events.append)
+    assert "stream" not in server.bodies[0]
+    assert [event.text for event in events] == ["Done."]
 
 
 async def test_the_model_itself_chooses():
