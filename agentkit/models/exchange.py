@@ -114,8 +114,8 @@ class Exchange:
 
     async def _before_retry(self, error: ModelError) -> None:
         if self._emitted:
-            self._emitted = False
             await self._show([RetryEvent(str(error))])
+            self._emitted = False
 
     async def _attempt(self) -> Assistant:
         with anyio.move_on_after(self.limit_s):

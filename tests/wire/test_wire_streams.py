@@ -486,6 +486,15 @@ async def test_a_try_that_showed_nothing_is_retried_without_a_word():
     assert len(server.requests) == 3
 
 
+async def test_one_void_text_is_told_once():
+    """A second failure that showed nothing has nothing to discard."""
+    half = sse(delta(content="Hel"), done=False)
+    server = FakeServer(Cut([half]), (503, b"busy"), sse(delta(content="Hello."), STOP))
+    deltas = []
+    await server.model().call(request(), deltas.append)
+    assert [type(one) for one in deltas] == [TextEvent, RetryEvent, TextEvent]
+
+
 async def test_tries_are_bounded():
     """A server that always breaks off gets three requests, and the error says so."""
     server = FakeServer(Cut([sse(delta(content="Hel"), done=False)]))
