@@ -149,7 +149,11 @@ class ChatCompletions:
 class _Plain:
     """The server's own answers as a model."""
 
-    call: Callable[[Request, Emit | None], Awaitable[Assistant]]
+    answer: Callable[[Request, Emit | None], Awaitable[Assistant]]
+
+    async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
+        """One of them."""
+        return await self.answer(request, emit)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -57,7 +57,7 @@ def _value(src: Source) -> str:
             if goes_on(src, "<arg_key>", _END):
                 src.at = found.end()
                 return src.text[start : found.start()]
-        elif goes_on(src, "<tool_call>", "</tool_calls>"):
+        elif goes_on(src, "<tool_call>", "</tool_calls>", or_ends=not src.truncated):
             src.at = found.start()
             return src.text[start : found.start()]
         src.at = found.end()

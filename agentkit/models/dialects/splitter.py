@@ -120,7 +120,7 @@ class Splitter:
         return self._answer.hand_out()
 
     def _is_plain(self, chunk: str) -> bool:
-        """Say the chunk, if it is nothing but text and nothing waits: what `_read` would do, without its scaffolding."""
+        """Say the chunk, if it is nothing but text and nothing waits: what `_read` would do, at less cost."""
         if self._text or self._chunks or self._surrogate or self._begins or self._mode != self._answering:
             return False
         marks = self._grammar.marks

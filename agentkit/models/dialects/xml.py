@@ -160,7 +160,7 @@ def _text(src: Source, tags: Tags, value_ends: re.Pattern[str], name: str) -> st
                 ends = _begins_parameter(src, tags, name)
             case _:
                 after = end
-                ends = goes_on(src, *tags.outer)
+                ends = goes_on(src, *tags.outer, or_ends=False)
         if ends:
             src.at = after
             return src.text[start:end]
@@ -182,7 +182,7 @@ def _begins_parameter(src: Source, tags: Tags, name: str) -> bool:
     return bool(name) and attributes.get("name") in src.tools.properties(name)
 
 
-def goes_on(src: Source, *markers: str) -> bool:
-    """Whether one of the markers follows, or the end of the text."""
+def goes_on(src: Source, *markers: str, or_ends: bool = True) -> bool:
+    """Whether one of the markers follows, or the end of the text where that will do."""
     src.space()
-    return src.ended() or any(map(src.sees, markers))
+    return or_ends if src.ended() else any(map(src.sees, markers))
