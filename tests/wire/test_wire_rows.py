@@ -175,6 +175,31 @@ async def test_reasoning_is_not_the_answer(streams):
     assert result.output == "42"
 
 
+THOUGHTS = {"tags": "<think>Hm.</think>42", "a tag that was opened by the template": "Hm.</think>42"}
+
+
+@both
+@pytest.mark.parametrize("case", THOUGHTS)
+async def test_thoughts_in_the_text_are_not_the_answer(case, streams):
+    """Whole and cut over chunks."""
+    result, _, _ = await ran(message(THOUGHTS[case]), streams=streams)
+    assert result.output == "42"
+
+
+LEAKED = {
+    "hermes": '<tool_call>\n{"name": "add", "arguments": {"a": 1, "b": 2}}\n</tool_call>',
+    "bare JSON": '{"name": "add", "arguments": {"a": 1, "b": 2}}',
+}
+
+
+@both
+@pytest.mark.parametrize("case", LEAKED)
+async def test_a_call_that_leaked_into_the_text_runs(case, streams):
+    """The server's own parser missed it."""
+    result, called, told = await ran(message(LEAKED[case]), streams=streams)
+    assert (result.output, called, told) == ("Done.", [("add", 1, 2)], ["3"])
+
+
 @both
 @pytest.mark.parametrize("text", ["", None])
 async def test_an_empty_answer_is_asked_for_again(text, streams):
