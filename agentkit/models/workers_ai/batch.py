@@ -34,12 +34,15 @@ MAX_BYTES = 10_000_000
 """What one request of a batch may have."""
 FIRST_POLL_S = 2.0
 LONGEST_POLL_S = 60.0
+MAX_SILENT_POLLS = 10
+"""Polls in a row that may fail before the caller is told; what was sent stays in the journal."""
 
 Item: TypeAlias = str | Request | Mapping[str, Any]
 """A question, a request, or a body as the model page has it (`prompt` or `messages`), with an `external_reference`."""
 OnProgress: TypeAlias = Callable[[int, int], None]
 Send: TypeAlias = Callable[[Any], Any]
 
+_ENDED = frozenset({"failed", "error", "errored", "cancelled", "canceled", "expired"})
 _UNKNOWN = "the process ended while this item was being sent: it may have been paid; ask for it again on purpose"
 _MISSING = "the batch ended without an answer for this item"
 
@@ -99,6 +102,7 @@ class Run:
     send: Send
     poll_s: float = FIRST_POLL_S
     on_progress: OnProgress | None = None
+    _silent_polls: int = 0
 
     async def answers(self, *, retry_failed: bool) -> list[BatchAnswer]:
         """Send what was not sent, wait for what was, and read it all.
@@ -179,10 +183,13 @@ class Run:
             self._fail(chunk.keys, str(error))  # the queue does not know it (any more)
             return
         except ModelError as error:
-            if not error.retryable:
+            self._silent_polls += 1
+            if not error.retryable or self._silent_polls >= MAX_SILENT_POLLS:
                 raise
             return  # the next poll may do
-        self._take(chunk, said)
+        self._silent_polls = 0
+        if not self._take(chunk, said) and isinstance(said, Mapping) and said.get("status") in _ENDED:
+            self._fail(chunk.keys, f"the batch ended as {said['status']}")
 
     def _take(self, chunk: Chunk, said: Any) -> bool:
         """Keep the answers of a chunk; False if it still waits."""

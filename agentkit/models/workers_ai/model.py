@@ -308,7 +308,9 @@ class WorkersAI:
     async def _asked(self, request: Request, emit: Emit | None, *, with_tools: bool) -> Assistant:
         settings = request.settings
         extended = replace(settings, extra={**settings.extra, **self._fixed})
-        encoder = self._encoder()
+        # JSON mode would forbid the calls that a prompted model writes as text
+        json_mode = self._json_mode and not (with_tools and self.tools == "prompted")
+        encoder = self._encoder(json_mode=json_mode)
         native = self.transport == "native"
         account, gateway = self.account, self.gateway
         turn = Turn(
@@ -318,7 +320,7 @@ class WorkersAI:
             headers=self.headers(with_tools=with_tools, session=_session(request)),
             secrets=self.secrets(),
             timeout_s=timeout_of(settings),
-            streams=request.output is None and (self.can.streams_tools or not request.tools),
+            streams=not (request.output and json_mode) and (self.can.streams_tools or not request.tools),
         )
         return await self._exchange(turn, settings, emit)
 
@@ -354,11 +356,11 @@ class WorkersAI:
 
         return await self.retries.run(attempt, _no_listener)
 
-    def _encoder(self) -> WorkersEncoder:
-        key = self.can, self._json_mode
+    def _encoder(self, *, json_mode: bool) -> WorkersEncoder:
+        key = self.can, json_mode
         if key not in self._encoders:
             native = self.transport == "native"
-            self._encoders[key] = WorkersEncoder(self.model, self.can, native=native, json_mode=self._json_mode)
+            self._encoders[key] = WorkersEncoder(self.model, self.can, native=native, json_mode=json_mode)
         return self._encoders[key]
 
 

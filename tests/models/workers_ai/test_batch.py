@@ -15,7 +15,8 @@ from agentkit.models.retrying import Retries
 from agentkit.models.workers_ai import WorkersAI
 from agentkit.models.workers_ai.batch import MAX_BYTES
 from agentkit.models.workers_ai.journal import Journal
-from agentkit.testing import FakeWorkersAI
+from agentkit.testing import FakeWorkersAI, Scenario
+from agentkit.testing.quirks import SCENARIOS
 from agentkit.testing.workers_ai import ACCOUNT_ID
 
 pytestmark = pytest.mark.anyio
@@ -200,6 +201,39 @@ async def test_a_missing_answer_and_a_lost_batch_fail_their_items():
     with Forgetting() as server:
         answers = await run(server, ["a"])
     assert "no such request" in str(answers[0].error)
+
+
+async def test_a_queue_that_stays_silent_is_told_and_nothing_is_lost(tmp_path):
+    """Some polls may fail; after too many the caller knows, and may come again."""
+
+    class Moody(FakeWorkersAI):
+        silent = 3
+
+        def _polled(self, request_id):
+            self.silent -= 1
+            return SCENARIOS["error-3040"] if self.silent >= 0 else super()._polled(request_id)
+
+    with Moody() as server:
+        assert (await run(server, ["a"]))[0].answer.content == "a"
+    with Moody() as server:
+        server.silent = 1000
+        with pytest.raises(Unavailable):
+            await run(server, ["a"], journal=tmp_path / "j")
+        server.silent = 0
+        assert (await run(server, ["a"], journal=tmp_path / "j"))[0].answer.content == "a"
+        assert len(server.paid) == 1
+
+
+async def test_a_batch_that_ended_badly_fails_its_items():
+    """No answer will come."""
+
+    class Ending(FakeWorkersAI):
+        def _polled(self, request_id):
+            return Scenario(body={"status": "failed", "request_id": request_id})
+
+    with Ending() as server:
+        [answer] = await run(server, ["a"])
+    assert "ended as failed" in str(answer.error)
 
 
 async def test_a_failed_item_has_the_error_of_its_code():

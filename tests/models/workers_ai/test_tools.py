@@ -10,7 +10,7 @@ from agentkit import Agent, tool
 from agentkit.core.messages import ToolSpec, User
 from agentkit.core.settings import Settings
 from agentkit.errors import ModelNotFound
-from agentkit.models.model import Request
+from agentkit.models.model import OutputSchema, Request
 from agentkit.models.prices import WORKERS_AI
 from agentkit.models.workers_ai.catalogue import CATALOGUE, Capabilities
 from agentkit.testing import FakeWorkersAI, call
@@ -45,6 +45,18 @@ async def test_an_agent_uses_tools(how, transport, stream):
     assert result.cost_usd == pytest.approx(2 * (13 * 0.35 + 8 * 0.56) / 1e6)
     assert "125.0" in json.dumps(server.bodies[1])
     assert ("tools" in server.bodies[0]) == (how == "native")
+
+
+async def test_json_beside_tools_in_words_is_asked_for_in_words():
+    """JSON mode would leave no room for a call."""
+    schema = OutputSchema("Country", {"type": "object", "properties": {"capital": {"type": "string"}}})
+    request = Request(messages=[User(content="Laos?")], tools=[convert.spec], output=schema)
+    with FakeWorkersAI('{"capital": "Vientiane"}') as server:
+        async with server.model() as model:
+            await model.call(request)
+    [body] = server.bodies
+    assert "response_format" not in body
+    assert "capital" in body["messages"][0]["content"]
 
 
 def test_every_priced_model_has_a_row():
