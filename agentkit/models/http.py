@@ -15,7 +15,6 @@ import html
 import re
 import ssl
 import sys
-import urllib.request
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
@@ -145,7 +144,7 @@ class StockTransport:
         self._library = httpx2
         self._text, self._url = "", httpx2.URL("")
         self._sender: httpx2.AsyncClient | httpx2.AsyncHTTPTransport
-        if urllib.request.getproxies():  # only a client knows which proxy is whose
+        if has_proxies():  # only a client knows which proxy is whose
             self._sender = client = httpx2.AsyncClient(limits=limits)
             self._open: Callable[[Any], Awaitable[Any]] = lambda request: client.send(request, stream=True)
         else:  # without a client's cookies, redirects and hooks a request costs a quarter less
@@ -201,6 +200,13 @@ class ClientTransport:
 
     async def aclose(self) -> None:
         """Nothing: the client is the caller's."""
+
+
+def has_proxies() -> bool:
+    """Whether this environment sends requests through a proxy."""
+    from urllib.request import getproxies  # noqa: PLC0415 - 15 ms, and only the first request needs it
+
+    return bool(getproxies())
 
 
 class PerLoop:

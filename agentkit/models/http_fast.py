@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from agentkit.models.http import (
     StockTransport,
     Transport,
     current_loop,
+    has_proxies,
     is_trio,
     origin,
 )
@@ -38,7 +38,7 @@ _MAX_HEADER_BYTES = 65_536
 
 def best_transport() -> Transport:
     """The fastest transport that serves here: aiohttp if it is installed, the loop is asyncio's and no proxy is set."""
-    if is_trio(current_loop()) or urllib.request.getproxies() or importlib.util.find_spec("aiohttp") is None:
+    if is_trio(current_loop()) or has_proxies() or importlib.util.find_spec("aiohttp") is None:
         return StockTransport()
     return FastTransport()
 

@@ -7,7 +7,6 @@ Mistral), `{"type": "error", "error": {...}}` (Anthropic), plain text, HTML of a
 
 from __future__ import annotations
 
-import email.utils
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -241,12 +240,14 @@ def _kind(fault: Fault, status: int) -> type[ModelError]:
 
 def _retry_after_s(fault: Fault, headers: Mapping[str, str]) -> float | None:
     """What the server asks to wait: in its headers (seconds, or a date), else in its words."""
+    from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415 - 15 ms, and only a failure needs it
+
     for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()
         if re.fullmatch(r"\d{1,9}(\.\d*)?", value):
             return float(value) * unit_s
-        if value and (date := email.utils.parsedate_tz(value)):
-            return max(0.0, email.utils.mktime_tz(date) - time.time())
+        if value and (date := parsedate_tz(value)):
+            return max(0.0, mktime_tz(date) - time.time())
     return _asked_wait_s(fault.message) or None
 
 
