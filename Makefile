@@ -22,4 +22,4 @@ bench:            ## every benchmark, with its ratios
 	python -m tests.benchmarks
 
 docs:             ## pages that are generated
-	python docs/generate.py
+	for script in docs/generate_*.py; do python "$$script"; done

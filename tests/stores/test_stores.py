@@ -149,7 +149,7 @@ async def test_a_damaged_entry_is_refused_and_the_session_stays_free(tmp_path):
     await log.append(User(content="x"))
     await log.close()
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE entries SET entry = '{\"kind\": \"user\", \"v\": 99}'")
+        db.execute('UPDATE entries SET entry = \'{"kind": "user", "v": 99}\'')
     db.close()
     for _ in range(2):
         with pytest.raises(StoreError, match="'s'"):
