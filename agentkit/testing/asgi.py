@@ -30,9 +30,13 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
-    def do_POST(self) -> None:
+    def handle(self) -> None:
+        """Answer the requests of one connection, until its client goes away."""
         with suppress(ConnectionError):
-            anyio.run(self._serve)
+            super().handle()
+
+    def do_POST(self) -> None:
+        anyio.run(self._serve)
 
     do_GET = do_POST  # noqa: N815 - as above
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -40,7 +40,7 @@ MAX_SILENT_POLLS = 10
 Item: TypeAlias = str | Request | Mapping[str, Any]
 """A question, a request, or a body as the model page has it (`prompt` or `messages`), with an `external_reference`."""
 OnProgress: TypeAlias = Callable[[int, int], None]
-Send: TypeAlias = Callable[[Any], Any]
+Send: TypeAlias = Callable[..., Awaitable[Any]]
 
 _ENDED = frozenset({"failed", "error", "errored", "cancelled", "canceled", "expired"})
 _UNKNOWN = "the process ended while this item was being sent: it may have been paid; ask for it again on purpose"
@@ -91,7 +91,7 @@ class Run:
         model: The model's id.
         items: What is asked.
         journal: What was done so far.
-        send: Sends a body to the queue and gives what came back.
+        send: Sends a body to the queue and gives what came back; told what to do at the last moment before.
         poll_s: Seconds before the first poll; the wait doubles.
         on_progress: Told how many of how many are answered.
     """
@@ -147,11 +147,12 @@ class Run:
     async def _submit(self, items: Sequence[Prepared]) -> None:
         name = hashlib.sha256("".join(item.key for item in items).encode()).hexdigest()[:16]
         references = [str(item.body["external_reference"]) for item in items]
-        self.journal.write({"sending": name, "keys": [item.key for item in items], "references": references})
+        intent = {"sending": name, "keys": [item.key for item in items], "references": references}
         try:
             # shielded: a request id that is on its way must reach the journal
             with anyio.CancelScope(shield=True):
-                said = await self.send({"requests": [item.body for item in items]})
+                body = {"requests": [item.body for item in items]}
+                said = await self.send(body, lambda: self.journal.write(intent))
         except ModelError as error:
             if was_not_accepted(error):
                 self.journal.write({"withdrawn": name})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias, get_args
@@ -233,7 +233,7 @@ class WorkersAI:
                 model=self.model,
                 items=ready,
                 journal=kept,
-                send=lambda body: self._send(url, body, pays="requests" in body),
+                send=lambda body, before=None: self._send(url, body, before=before),
                 poll_s=poll_s,
                 on_progress=on_progress,
             )
@@ -341,16 +341,19 @@ class WorkersAI:
         encoded = encoder.encode(request, settings, stream=False)
         return encoded.body, encoded.offered
 
-    async def _send(self, url: str, body: Mapping[str, Any] | None, *, pays: bool = False) -> Any:
-        """JSON for JSON (or for nothing); what `pays` is sent again only if the server certainly did not take it."""
+    async def _send(self, url: str, body: Mapping[str, Any] | None, *, before: Callable[[], None] | None = None) -> Any:
+        """JSON for JSON (or for nothing).
+
+        What has a `before` must not happen twice: it is sent again only if the server certainly did not take it.
+        """
         timeout_s = timeout_of(self.settings)
         post = json_post(url, self.headers(with_tools=False), body, timeout_s=timeout_s)
 
         async def attempt() -> Any:
             try:
-                return await post_json(self.http, post, secrets=self.secrets(), timeout_s=timeout_s)
+                return await post_json(self.http, post, secrets=self.secrets(), timeout_s=timeout_s, before=before)
             except ModelError as error:
-                if pays and not was_not_accepted(error):
+                if before is not None and not was_not_accepted(error):
                     error.retryable = False
                 raise
 

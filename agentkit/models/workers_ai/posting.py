@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -16,14 +16,31 @@ from agentkit.models.workers_ai.errors import error_of
 _NEVER_SENT = ("ConnectError", "ConnectTimeout", "ConnectionTimeoutError", "PoolTimeout", "ClientConnector")
 
 
-async def post_json(transport: Transport, post: Post, *, secrets: tuple[str, ...], timeout_s: float) -> Any:
+async def post_json(
+    transport: Transport,
+    post: Post,
+    *,
+    secrets: tuple[str, ...],
+    timeout_s: float,
+    before: Callable[[], None] | None = None,
+) -> Any:
     """The JSON of one answer, without its envelope.
+
+    Args:
+        transport: Where to send it.
+        post: What to send.
+        secrets: Texts that no error may show.
+        timeout_s: Seconds for all of it.
+        before: Called at the last moment before anything is sent.
 
     Raises:
         ModelError: There is none.
     """
     with anyio.move_on_after(timeout_s):
-        async with transport.send(post) as reply:
+        sending = transport.send(post)  # loads the libraries, the first time
+        if before is not None:
+            before()
+        async with sending as reply:
             if not 200 <= reply.status < 300:
                 body = await reply.beginning(max_bytes=MAX_ERROR_BYTES)
                 raise error_of(reply.status, reply.headers, body, secrets=secrets)
