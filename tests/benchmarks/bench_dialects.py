@@ -43,15 +43,15 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "brackets in a call": _repeated("[", '<tool_call>{"name": "get_weather", "arguments": {"city": '),
     "many calls": _repeated('<tool_call>{"name": "get_time", "arguments": {}}</tool_call>\n'),
     "many unknown calls": _repeated('<tool_call>{"name": "nobody", "arguments": {}}</tool_call>\n'),
-    "one long call": _repeated("é\\n}]", '<tool_call>{"name": "get_weather", "arguments": {"city": "', '"}}</tool_call>'),
+    "one long call": _repeated(
+        "é\\n}]", '<tool_call>{"name": "get_weather", "arguments": {"city": "', '"}}</tool_call>'
+    ),
     "bare json": _repeated('{"name": "get_time", "arguments": {}}; '),
     "json answer": _repeated('{"a": [1, "x]"]}, ', "[", "1]"),
     "one long element": _repeated(
         "</parameter> </function> <parameter=x>\n", "<tool_call><function=get_weather><parameter=city>"
     ),
-    "elements, prose between": _repeated(
-        "<function=get_weather><parameter=city>\nx\n</parameter></function> and "
-    ),
+    "elements, prose between": _repeated("<function=get_weather><parameter=city>\nx\n</parameter></function> and "),
     "glm pairs": _repeated("</arg_value> </tool_call> x", "<tool_call>get_weather<arg_key>city</arg_key><arg_value>"),
     "pythonic": _repeated('get_weather(city="a"), ', "[", "get_time()]"),
     "pythonic, bad values": _repeated("get_weather(city=x(1, '\")[')), ", "<|tool_call_start|>[", "get_time()]"),
@@ -84,10 +84,10 @@ def streamed(text: str) -> None:
 
 
 def seconds(run: Callable[[str], None], text: str) -> float:
-    """How long one run takes."""
-    start = time.perf_counter()
+    """CPU seconds of one run."""
+    start = time.process_time()
     run(text)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def peak_mb(text: str) -> float:

@@ -82,12 +82,12 @@ class Answer:
     @property
     def tail(self) -> str:
         """The last text for the user."""
-        pieces: list[str] = []
+        tail = ""
         for piece in reversed(self._content):
-            pieces.append(piece)
-            if sum(map(len, pieces)) > TAIL:
+            tail = piece + tail
+            if len(tail) > TAIL:
                 break
-        return "".join(reversed(pieces))
+        return tail
 
     @property
     def follows_thought(self) -> bool:

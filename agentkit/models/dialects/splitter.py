@@ -359,7 +359,7 @@ class Splitter:
     def _fence(self, src: Source) -> None:
         """A code block: calls, where its label says so, else text in which nothing is a mark."""
         dialects = self._grammar.openers.get(FENCE, ())
-        if announces_a_sample(self._answer.tail):
+        if dialects and announces_a_sample(self._answer.tail):
             dialects = tuple(dialect for dialect in dialects if not dialect.whole)
         if not self._try(src, dialects, FENCE):
             self._say(src, src.at + len(FENCE))

@@ -15,17 +15,17 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from bench_dialects import HOSTILE, SPECS, streamed, whole
 
 BOUND_S = 8.0
-"""For 200 KB, whole and in chunks: a machine that is ten times slower keeps it, quadratic work on a fast one does not."""
+"""CPU seconds for 200 KB, whole and in chunks: a machine ten times slower keeps it, quadratic work does not."""
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_costs_what_it_is_long(name):
     """Whole, and in chunks of 20 characters."""
     text = HOSTILE[name](200_000)
-    start = time.perf_counter()
+    start = time.process_time()
     whole(text)
     streamed(text)
-    assert time.perf_counter() - start < BOUND_S
+    assert time.process_time() - start < BOUND_S
 
 
 @pytest.mark.parametrize("name", HOSTILE)

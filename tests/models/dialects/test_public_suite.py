@@ -81,3 +81,14 @@ def test_the_suite_agrees_however_it_streams(size):
         for start in range(0, len(fixture.raw_output), size):
             splitter.feed(fixture.raw_output[start : start + size])
         assert splitter.finish(truncated="truncated" in fixture.tags) == whole(fixture), fixture.id
+
+
+def test_no_cut_of_a_fixture_makes_a_call_up():
+    """Cut off at the token limit anywhere, an answer holds whole calls of the answer or none."""
+    for fixture in fixtures():
+        text, reasoning = fixture.raw_output, prefilled(fixture)
+        calls = [(call.name, call.arguments) for call in whole(fixture).calls]
+        for end in range(len(text) % 7, len(text), max(len(text) // 15, 1)):
+            cut = parse(text[:end], fixture.tools, reasoning=reasoning, truncated=True)
+            found = [(call.name, call.arguments) for call in cut.calls]
+            assert found == calls[: len(found)], (fixture.id, text[:end])
