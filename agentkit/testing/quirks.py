@@ -45,6 +45,7 @@ QUIRKS: Mapping[str, Scenario] = {
     # ---- whole answers ----
     "number-as-response": _body({"response": 0, "usage": USAGE}),
     "object-as-response": _body({"response": {"capital": "Vientiane"}, "usage": USAGE}),
+    "list-as-response": _body({"response": ["Laos", "Siam"], "usage": USAGE}),
     "object-as-content": _message({"role": "assistant", "content": {"capital": "Vientiane"}}),
     "null-response-with-calls": _body({"response": None, "tool_calls": [_FUNCTION], "usage": USAGE}),
     "legacy-nested-calls": _body({"response": "", "tool_calls": [{"id": "t1", "function": _FUNCTION}]}),

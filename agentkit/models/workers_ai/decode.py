@@ -12,6 +12,7 @@ stream may have is written in `models/assemble.py`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -74,10 +75,15 @@ def completion_of(answer: Any) -> Mapping[str, Any] | None:
             return _from_items(items, answer)
         case {"response": _} | {"tool_calls": _}:
             reasoning = {name: answer[name] for name in _REASONING if name in answer}
-            message = {"content": answer.get("response"), "tool_calls": answer.get("tool_calls"), **reasoning}
+            message = {"content": _text(answer.get("response")), "tool_calls": answer.get("tool_calls"), **reasoning}
             return _completion(message, answer.get("finish_reason"), answer)
         case _:
             return None
+
+
+def _text(response: Any) -> Any:
+    """A list in `response` is JSON that was asked for, not a list of content parts."""
+    return json.dumps(response, ensure_ascii=False) if isinstance(response, list) else response
 
 
 def _completion(message: Mapping[str, Any], reason: Any, answer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -184,7 +190,7 @@ def chunks_of(value: Any) -> Iterator[Any]:
         case {"type": str() as kind} if kind.startswith("response."):
             yield from _event(kind, value)
         case dict() if value.keys() & _CHUNK_KEYS:
-            delta = {"content": value.get("response"), "tool_calls": value.get("tool_calls")}
+            delta = {"content": _text(value.get("response")), "tool_calls": value.get("tool_calls")}
             delta |= {name: value[name] for name in _REASONING if name in value}
             yield _chunk(delta, value.get("finish_reason"), value.get("usage"))
         case _:

@@ -39,6 +39,7 @@ READ = {
     "responses-stream-calls": ("", "Hm.", BOTH, "tool_calls", (13, 8)),
     "number-as-response": ("0", "", (), "stop", (13, 8)),
     "object-as-response": ('{"capital": "Vientiane"}', "", (), "stop", (13, 8)),
+    "list-as-response": ('["Laos", "Siam"]', "", (), "stop", (13, 8)),
     "object-as-content": ('{"capital": "Vientiane"}', "", (), "stop", (13, 8)),
     "null-response-with-calls": ("", "", PORT, "tool_calls", (13, 8)),
     "legacy-nested-calls": ("", "", PORT, "tool_calls", (0, 0)),
