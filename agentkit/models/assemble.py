@@ -27,7 +27,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agentkit.core.events import Delta, ReasoningEvent, TextEvent, ToolCallEvent
+from agentkit.core.events import Delta, ReasoningEvent, TextEvent, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import NO_USAGE, Assistant, ToolCall, Usage
 from agentkit.errors import MalformedResponse
 
@@ -48,6 +48,8 @@ FINISH_REASONS: Mapping[str, str] = {
 }
 """Other servers' words for the finish reasons of chat completions."""
 
+MAX_LOOKS = 64
+"""How often the arguments of one call are looked at while they grow, to see whether they are whole."""
 MAX_DOUBTS = 64
 """How often the arguments of one call are read to see whether they are whole: it keeps hostile streams linear."""
 
@@ -145,6 +147,16 @@ class _Draft:
     extra: dict[str, Any] = field(default_factory=dict)
     announced: bool = False
     doubts: int = 0
+    ready: bool = False
+    looks: int = 0
+
+    def seems_whole(self, fragment: str) -> bool:
+        """Whether the arguments became one object with this fragment: said once, and looked at a few times only."""
+        if self.ready or self.looks == MAX_LOOKS or not fragment.rstrip().endswith("}"):
+            return False
+        self.looks += 1
+        self.ready = is_whole_object("".join(self.arguments))
+        return self.ready
 
     def is_whole(self) -> bool:
         """Whether the arguments are one object; asked in vain too often, it is no more looked at."""
@@ -262,6 +274,8 @@ class Assembler:
         self._extend(draft, piece)
         if draft.name and not draft.announced and (draft.arguments or self._is_sure(draft.name)):
             deltas.append(self._announce(draft))
+        if draft.announced and draft.seems_whole(piece.arguments or ""):
+            deltas.append(ToolCallReady(draft.call()))
         return deltas
 
     def usage(self, usage: Usage) -> None:

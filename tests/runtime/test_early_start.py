@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import anyio
 import pytest
 from harness import contents
@@ -9,7 +14,9 @@ from harness import contents
 from agentkit import Agent, Limits, ModelError, tool
 from agentkit.core.events import RetryEvent, TextEvent, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import Assistant
+from agentkit.models import ChatCompletions
 from agentkit.models.scripted import call
+from agentkit.runtime.sync import run_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -126,3 +133,51 @@ async def test_leaving_early_cancels_what_began_early():
                     await anyio.sleep(0.02)
                     break
     assert cancelled.is_set()
+
+
+def test_the_call_begins_while_a_real_server_still_streams():
+    """Over a socket, with the ordinary wire."""
+    times = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            if asked["messages"][-1]["role"] == "tool":
+                self.say({"content": "done"}, "stop")
+            else:
+                function = {"name": "look", "arguments": '{"n": 1}'}
+                self.say({"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": function}]}, None)
+                time.sleep(0.3)
+                times["answer"] = time.monotonic()
+                self.say({}, "tool_calls")
+            self.wfile.write(b"data: [DONE]\n\n")
+
+        def say(self, delta, reason):
+            chunk = {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+            self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+            self.wfile.flush()
+
+        def log_message(self, *args):
+            pass
+
+    @tool(idempotent=True)
+    async def look(n: int) -> int:
+        times["look"] = time.monotonic()
+        return n
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        model = ChatCompletions("m", base_url=f"http://127.0.0.1:{server.server_port}/v1", api_key="k")
+        *_, last = Agent(model, [look]).stream("go")
+        run_sync(model.aclose, "aclose")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+    assert last.result.output == "done"
+    assert times["look"] < times["answer"]

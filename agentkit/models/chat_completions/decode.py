@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentkit.core.events import Delta, ToolCallEvent
+from agentkit.core.events import Delta, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models import json_bytes
@@ -166,7 +166,9 @@ class StreamReader:
         if "refusal" in extra:
             extra["refusal"] = "".join(map(text_of, extra["refusal"]))
         calls = tuple(self._offered.ours(call) for call in answer.tool_calls)
-        return checked(replace(answer, tool_calls=calls, model=self._model, extra=extra)), self._named(deltas)
+        return checked(replace(answer, tool_calls=calls, model=self._model, extra=extra)), [
+            self._ours(delta) for delta in deltas
+        ]
 
     def _unusual(self, payload: bytes) -> Sequence[Delta]:
         """A payload that the fast reader refuses: the end, a remark, or JSON that is not quite."""
@@ -199,15 +201,17 @@ class StreamReader:
         for choice in _list(chunk.get("choices")):
             if isinstance(choice, Mapping) and choice.get("index") in (None, 0):
                 deltas += self._choice(choice, payload)
-        return self._named(deltas)
+        return [self._ours(delta) for delta in deltas]
 
-    def _named(self, deltas: Sequence[Delta]) -> Sequence[Delta]:
-        """The deltas with our names of the tools."""
-        if not self._offered.renamed:
-            return deltas
-        return [
-            ToolCallEvent(self._offered.named(one.call)) if isinstance(one, ToolCallEvent) else one for one in deltas
-        ]
+    def _ours(self, delta: Delta) -> Delta:
+        """The delta with our name of the tool; of a call that seems whole, with the arguments that our schema means."""
+        match delta:
+            case ToolCallEvent(call):
+                return ToolCallEvent(self._offered.named(call)) if self._offered.renamed else delta
+            case ToolCallReady(call):
+                return ToolCallReady(self._offered.ours(call))
+            case _:
+                return delta
 
     def _facts(self, chunk: Mapping[str, Any]) -> None:
         self._model = text_of(chunk.get("model")) or self._model
