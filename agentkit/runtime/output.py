@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from agentkit.core.json_repair import JSONError, repair
+from agentkit.core.json_repair import JSONError
 from agentkit.core.json_schema import clean
 from agentkit.core.messages import ToolSpec
 from agentkit.core.settings import Settings
 from agentkit.errors import Retry, UsageError
+from agentkit.models.dialects import extract_json, schema_instructions
 from agentkit.models.model import Model, OutputSchema
 from agentkit.tooling.arguments import explain_pydantic
 from agentkit.tooling.results import to_text
@@ -88,7 +89,7 @@ class OutputType(Generic[Out]):
         except ValueError:
             pass
         try:
-            mended = json.dumps(repair(text).value, ensure_ascii=False)
+            mended = json.dumps(extract_json(text), ensure_ascii=False)
         except JSONError as fault:
             hint = f" Call {self.spec.name} with the result." if self.spec else " Answer with the JSON alone."
             raise OutputFault(f"the answer is not the JSON that was asked for: {fault}.{hint}") from None
@@ -155,14 +156,11 @@ def _output_type(hint: Any, mode: Mode) -> OutputType[Any]:
         mode=mode,
         schema=OutputSchema(safe, schema) if mode == "native" else None,
         spec=ToolSpec(OUTPUT_TOOL, f"Give the final result ({name}).", schema) if mode == "tool" else None,
-        instructions=PROMPT.format(schema=json.dumps(schema, ensure_ascii=False)) if mode == "prompted" else "",
+        instructions=schema_instructions(schema) if mode == "prompted" else "",
         wrapped=wrapped,
         parameters=schema,
         validate=adapter.validate_json,
     )
-
-
-PROMPT = "Answer with one JSON value that fits this JSON Schema, and with nothing else:\n{schema}"
 
 
 def _wrap(hint: Any) -> Any:

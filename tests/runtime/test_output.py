@@ -66,7 +66,11 @@ async def test_the_output_arrives_as_the_arguments_of_a_call(kind, sent, wanted)
 
 async def test_the_output_may_arrive_as_json_text():
     """A model that answers in text, fenced or not, is understood."""
-    for text in ('{"number": 7, "items": []}', '```json\n{"number": 7, "items": [],}\n```'):
+    for text in (
+        '{"number": 7, "items": []}',
+        '```json\n{"number": 7, "items": [],}\n```',
+        'Here it is: {"number": 7, "items": []} I hope.',
+    ):
         result = await Agent(Scripted([text]), output=Invoice).arun("go")
         assert result.output == Invoice(number=7, items=[])
 
