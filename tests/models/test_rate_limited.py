@@ -285,7 +285,7 @@ async def test_a_loop_that_died_is_not_waited_for():
             line.end(spent, 0, 0)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine has no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_does_not_wait_for_those_of_its_parent():
     """It has an allowance of its own."""
