@@ -1,13 +1,13 @@
 """agentkit: decorated functions become the tools of a chat-completions model.
 
-    from agentkit import Agent, tool
+from agentkit import Agent, tool
 
-    @tool
-    def add(a: int, b: int) -> int:
-        '''Add two numbers.'''
-        return a + b
+@tool
+def add(a: int, b: int) -> int:
+    '''Add two numbers.'''
+    return a + b
 
-    print(Agent(tools=[add]).run("What is 2 + 3?"))
+print(Agent(tools=[add]).run("What is 2 + 3?"))
 """
 
 from __future__ import annotations

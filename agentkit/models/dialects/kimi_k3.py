@@ -63,6 +63,7 @@ def _unescaped(text: str) -> str:
 def _value(src: Source) -> str:
     """Move past a value and its closing tag, which counts only where the markup goes on."""
     start = src.at
+    end = start + len(_CLOSE_ARGUMENT)
     while src.until(_CLOSE_ARGUMENT) is not None:
         end = src.at
         if goes_on(src, _OPEN_ARGUMENT, _CLOSE_CALL):

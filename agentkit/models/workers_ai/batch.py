@@ -148,6 +148,7 @@ class Run:
         name = hashlib.sha256("".join(item.key for item in items).encode()).hexdigest()[:16]
         references = [str(item.body["external_reference"]) for item in items]
         intent = {"sending": name, "keys": [item.key for item in items], "references": references}
+        said: Any = None
         try:
             # shielded: a request id that is on its way must reach the journal
             with anyio.CancelScope(shield=True):

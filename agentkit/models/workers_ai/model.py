@@ -103,8 +103,8 @@ class WorkersAI:
         self.settings = settings_of(settings, self.can.ranges)
         self.http = PerLoop(best_transport) if http_client is None else ClientTransport(http_client)
         self.retries = retries if isinstance(retries, Retries) else Retries(times=retries)
-        self._tools = tools
-        self._trim = trim_tools
+        self._tools: Tools | Literal["auto"] = tools
+        self._trim: Trim | Literal["auto"] | None = trim_tools
         self._fixed: dict[str, Any] = {"options": {"rejectIfBusy": True}} if reject_if_busy else {}
         if functions:
             self._fixed["functions"] = check_functions(functions, native=transport == "native")
