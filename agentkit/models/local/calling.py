@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from agentkit.core.messages import NO_USAGE, ToolSpec, Usage
+from agentkit.core.messages import NO_USAGE, Assistant, ToolSpec, Usage
 from agentkit.models import grammar
 from agentkit.models.local import prompts
 from agentkit.models.local.copying import Prefixed, plan
@@ -53,11 +53,15 @@ class Desk:
         self.usage += done.usage
         return done
 
-    async def chat(self, messages: list[dict[str, str]], on_text: OnText, **body: Any) -> Completion:
+    async def chat(self, messages: Sequence[Mapping[str, Any]], on_text: OnText, **body: Any) -> Completion:
         """`Engine.chat`, counted."""
         done = await self.engine.chat(messages, on_text, **body)
         self.usage += done.usage
         return done
+
+    def assistant(self, model: str, **fields: Any) -> Assistant:
+        """The answer, with what it took."""
+        return Assistant(model=model, usage=replace(self.usage, requests=1), cost_usd=0.0, **fields)
 
     async def likelihood(self, prompt: str, text: str) -> float:
         """The log probability that `text` follows `prompt`."""

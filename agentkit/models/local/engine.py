@@ -14,27 +14,29 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 import threading
 import weakref
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import anyio
 
 from agentkit.core.messages import NO_USAGE, Usage
 from agentkit.errors import ContextTooLong, ModelError, RequestRefused, UsageError
+from agentkit.models.local.gguf import CHAT_TEMPLATE, texts
 
-CLOSE_TIMEOUT_S = 10.0
+EXIT_TIMEOUT_S = 10.0
 PROMPT_CACHE_MB = 64
 BATCH_TOKENS = 128
 MAX_SOCKET_PATH = 100
@@ -67,31 +69,55 @@ class Engine:
         find: Gives the path of the GGUF; called in the engine's thread, at each call until the model is loaded.
         threads: CPU threads that compute.
         context_tokens: The longest prompt and answer together.
+        template: A Jinja template for chats, in the place of the file's own.
     """
 
-    def __init__(self, find: Callable[[], Path], *, threads: int, context_tokens: int) -> None:
-        self._load = lambda: _load(find(), threads, context_tokens)
+    def __init__(
+        self, find: Callable[[], Path], *, threads: int, context_tokens: int, template: str | None = None
+    ) -> None:
+        self._load = lambda: _load(find(), threads, context_tokens, template)
+        self._template = template
         self._worker: _Worker | None = None
 
     async def complete(self, prompt: str, **body: Any) -> Completion:
         """Goes on writing after `prompt`, greedily if `body` says nothing else."""
         return await self._run("handle_completions", {"prompt": prompt, "temperature": 0, **body})
 
-    async def chat(self, messages: list[dict[str, str]], on_text: OnText | None = None, **body: Any) -> Completion:
-        """Answers a chat by the template of the model file, handing each piece of text to `on_text`."""
-        return await self._run("handle_chat_completions", {"messages": messages, **body}, on_text)
+    async def chat(
+        self, messages: Sequence[Mapping[str, Any]], on_text: OnText | None = None, **body: Any
+    ) -> Completion:
+        """Answers a chat by its template, handing each piece of text to `on_text`."""
+        return await self._run("handle_chat_completions", {"messages": list(messages), **body}, on_text)
+
+    async def template(self) -> str:
+        """The template for chats; empty if the file has none."""
+        if self._template is None:
+            job = _Job(lambda loaded, hear: hear(texts(loaded.path, {CHAT_TEMPLATE})))
+            await self._finish(job)
+            self._template = str(job.chunks[0].get(CHAT_TEMPLATE, ""))
+        return self._template
 
     async def _run(self, method: str, body: dict[str, Any], on_text: OnText | None = None) -> Completion:
-        job = _Job(method, _clean({**body, "stream": True, "stream_options": {"include_usage": True}}))
+        request = _clean({**body, "stream": True, "stream_options": {"include_usage": True}})
+        job = _Job(lambda loaded, hear: getattr(loaded.runtime, method)(request, hear))
+        await self._finish(job, on_text)
+        return _completion(job.chunks)
+
+    async def _finish(self, job: _Job, on_text: OnText | None = None) -> None:
         self._hired().jobs.put(job)
+        told = 0
         try:
             while await job.news():
-                for text in job.texts():
-                    if on_text is not None:
+                while told < len(job.chunks):
+                    text, told = _text(job.chunks[told]), told + 1
+                    if text and on_text is not None:
                         await on_text(text)
         finally:
             job.leave()
-        return job.completion()
+        if isinstance(job.error, (ValueError, RuntimeError)):
+            raise RequestRefused(f"llama.cpp refuses the request: {job.error}") from job.error
+        if job.error is not None:
+            raise job.error
 
     def close(self) -> None:
         """Gives the memory back, as soon as the job at hand has stopped. The next call loads the model again."""
@@ -103,18 +129,26 @@ class Engine:
         """The worker of this process: a new one after a fork."""
         if self._worker is None or self._worker.pid != os.getpid():
             self._worker = _Worker(self._load)
-            weakref.finalize(self, self._worker.close)
+            weakref.finalize(self, self._worker.dismiss).atexit = False
         return self._worker
+
+
+class _Loaded(NamedTuple):
+    """A runtime and the file that is in it."""
+
+    runtime: Any
+    path: Path
 
 
 class _Worker:
     """The thread that owns a runtime, and its queue."""
 
-    def __init__(self, load: Callable[[], Any]) -> None:
+    def __init__(self, load: Callable[[], _Loaded]) -> None:
         self.pid = os.getpid()
         self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, args=(load,), name="agentkit-local", daemon=True)
+        atexit.register(self._leave)
         self._thread.start()
 
     def dismiss(self) -> None:
@@ -122,24 +156,26 @@ class _Worker:
         self._closing.set()
         self.jobs.put(None)
 
-    def close(self) -> None:
-        """The same, and waits for it."""
+    def _leave(self) -> None:
+        """The interpreter ends: the runtime must be down before it is gone."""
         self.dismiss()
-        if self._thread is not threading.current_thread():
-            self._thread.join(CLOSE_TIMEOUT_S)
+        self._thread.join(EXIT_TIMEOUT_S)
 
-    def _work(self, load: Callable[[], Any]) -> None:
-        runtime = None
-        while (job := self.jobs.get()) is not None and not self._closing.is_set():
+    def _work(self, load: Callable[[], _Loaded]) -> None:
+        loaded = None
+        while (job := self.jobs.get()) is not None:
             # llama.cpp keeps the tokenizer of its grammars in an unguarded static: one runtime of a process at a time
             with _turn(self.pid):
                 try:
-                    runtime = runtime or load()
-                    job.perform(runtime, self._closing)
+                    if not self._closing.is_set():
+                        loaded = loaded or load()
+                        job.perform(loaded, self._closing)
                 except Exception as error:  # noqa: BLE001 - raised again where the job is awaited
                     job.error = error
                 finally:
                     job.finish()
+        loaded = None
+        atexit.unregister(self._leave)
 
 
 @functools.cache
@@ -148,31 +184,33 @@ def _turn(pid: int) -> threading.Lock:  # noqa: ARG001 - a forked child must not
 
 
 class _Job:
-    """One call of the runtime: made and awaited in a loop, performed in the engine's thread."""
+    """One use of the runtime: made and awaited in a loop, performed in the engine's thread.
 
-    def __init__(self, method: str, body: dict[str, Any]) -> None:
+    Attributes:
+        chunks: What has come so far; it only grows.
+        error: What went wrong.
+    """
+
+    def __init__(self, work: Callable[[_Loaded, Callable[[dict[str, Any]], bool]], object]) -> None:
+        self.chunks: list[dict[str, Any]] = []
         self.error: Exception | None = None
-        self._method = method
-        self._body = body
-        self._chunks: list[dict[str, Any]] = []
-        self._texts: deque[str] = deque()
+        self._work = work
         self._left = False
         self._ear, self._bell = socket.socketpair()
         self._ear.setblocking(False)
         self._bell.setblocking(False)
 
-    def perform(self, runtime: Any, closing: threading.Event) -> None:
+    def perform(self, loaded: _Loaded, closing: threading.Event) -> None:
         """Runs to the end, or to the first token after everybody left. In the engine's thread."""
 
         def hear(chunk: dict[str, Any]) -> bool:
-            self._chunks.append(chunk)
-            self._texts.append(_text(chunk))
+            self.chunks.append(chunk)
             with suppress(OSError):  # nobody listens, or so much waits that nobody needs waking
                 self._bell.send(b"!")
             return self._left or closing.is_set()
 
         if not self._left:
-            getattr(runtime, self._method)(self._body, hear)
+            self._work(loaded, hear)
 
     def finish(self) -> None:
         """Nothing more will come. In the engine's thread."""
@@ -183,39 +221,29 @@ class _Job:
         await anyio.wait_readable(self._ear)
         return bool(self._ear.recv(4096))
 
-    def texts(self) -> Iterator[str]:
-        """The pieces of text that nobody has taken yet."""
-        while self._texts:
-            if text := self._texts.popleft():
-                yield text
-
     def leave(self) -> None:
         """Nobody waits any more."""
         self._left = True
         self._ear.close()
 
-    def completion(self) -> Completion:
-        """What the finished job gave.
 
-        Raises:
-            ModelError: The runtime refused or failed.
-            UsageError: The model could not be loaded.
-        """
-        if isinstance(self.error, (ValueError, RuntimeError)):
-            raise RequestRefused(f"llama.cpp refuses the request: {self.error}") from self.error
-        if self.error is not None:
-            raise self.error
-        finish_reason, usage, log_probability = "stop", NO_USAGE, 0.0
-        for chunk in self._chunks:
-            if "choices" not in chunk:
-                raise _failure(chunk.get("error", chunk))
-            for choice in chunk["choices"]:
-                finish_reason = choice.get("finish_reason") or finish_reason
-                tokens = (choice.get("logprobs") or {}).get("content", ())
-                log_probability += sum(token["logprob"] for token in tokens if token["token"])
-            if "usage" in chunk:
-                usage = _usage(chunk["usage"])
-        return Completion("".join(map(_text, self._chunks)), finish_reason, usage, log_probability)
+def _completion(chunks: Sequence[Mapping[str, Any]]) -> Completion:
+    """What a finished job gave.
+
+    Raises:
+        ModelError: The runtime refused.
+    """
+    finish_reason, usage, log_probability = "stop", NO_USAGE, 0.0
+    for chunk in chunks:
+        if "choices" not in chunk:
+            raise _failure(chunk.get("error", chunk))
+        for choice in chunk["choices"]:
+            finish_reason = choice.get("finish_reason") or finish_reason
+            tokens = (choice.get("logprobs") or {}).get("content", ())
+            log_probability += sum(token["logprob"] for token in tokens if token["token"])
+        if "usage" in chunk:
+            usage = _usage(chunk["usage"])
+    return Completion("".join(map(_text, chunks)), finish_reason, usage, log_probability)
 
 
 def _clean(value: Any) -> Any:
@@ -254,12 +282,14 @@ def _failure(error: Mapping[str, Any]) -> ModelError:
     return failure
 
 
-def _load(path: Path, threads: int, context_tokens: int) -> Any:
+def _load(path: Path, threads: int, context_tokens: int, template: str | None) -> _Loaded:
     """A runtime with the model in it. Blocks for about 0.2 s (135M parameters)."""
     import xllamacpp  # noqa: PLC0415 - 100 MB of C++, optional
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
+    params.chat_template = template or ""
+    params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
     params.n_ctx = context_tokens
     params.n_parallel = 1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
@@ -270,10 +300,14 @@ def _load(path: Path, threads: int, context_tokens: int) -> Any:
     params.sse_ping_interval = -1
     params.verbosity = -1
     params.api_keys = [secrets.token_hex()]
-    with tempfile.TemporaryDirectory(prefix="agentkit-") as folder:
-        name = f"{folder}/http.sock"
-        params.hostnames = [name if os.name == "posix" and len(name) < MAX_SOCKET_PATH else "127.0.0.1"]
-        try:
-            return xllamacpp.Server(params)
-        except RuntimeError as error:
-            raise UsageError(f"llama.cpp cannot load {str(path)!r}: is it a whole GGUF of a chat model?") from error
+    folder = tempfile.mkdtemp(prefix="agentkit-")  # a TemporaryDirectory would be gone before this thread, at exit
+    name = f"{folder}/http.sock"
+    params.hostnames = [name if os.name == "posix" and len(name) < MAX_SOCKET_PATH else "127.0.0.1"]
+    try:
+        runtime = xllamacpp.Server(params)
+        runtime.handle_completions({"prompt": "a", "n_predict": 1})  # dropped before its loop runs, it waits for ever
+        return _Loaded(runtime, path)
+    except RuntimeError as error:
+        raise UsageError(f"llama.cpp cannot load {str(path)!r}: is it a whole GGUF of a chat model?") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

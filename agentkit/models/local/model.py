@@ -7,6 +7,8 @@ model like any other, and the ordinary loop runs it:
     question            -> a call, or several if the question plainly asks several things
     question, results   -> an answer; or the next call, if the calls are to be made one by one
     anything else       -> chat, by the template of the model file
+
+A model file whose chat template knows tools needs none of this, and is spoken to in its own dialect (`speaking`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from uuid import uuid4
 
 import anyio
 
-from agentkit.core.events import Delta, Emit, TextEvent, ToolCallEvent
+from agentkit.core.events import Delta, Emit, TextEvent, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolResult, ToolSpec, User
 from agentkit.core.settings import Settings
 from agentkit.errors import RequestRefused, Unavailable, UsageError
@@ -30,14 +32,12 @@ from agentkit.models import grammar
 from agentkit.models.local.answering import answer
 from agentkit.models.local.calling import Desk, choose, choose_one, fill
 from agentkit.models.local.engine import Engine
+from agentkit.models.local.sampling import CHAT, body_of
+from agentkit.models.local.speaking import speaker
 from agentkit.models.local.weights import gguf_path, smollm2
 from agentkit.models.model import Request
 
-CHAT = Settings(temperature=0.2, top_p=0.9, repetition_penalty=1.1, seed=1, max_tokens=256)
-"""What chat is sampled with where nothing is said: as the makers of SmolLM2 advise, and the same each time."""
 MAX_OUTPUT_TOKENS = 1024
-
-_SAME_NAMES = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 
 
 class Local:
@@ -53,6 +53,7 @@ class Local:
         *,
         threads: int = 1,
         context_tokens: int = 4096,
+        chat_template: str | None = None,
         **settings: Any,
     ) -> None:
         """Name the file.
@@ -61,6 +62,7 @@ class Local:
             path: A GGUF file of a chat model; None is SmolLM2-135M-Instruct.
             threads: CPU threads. One is steady; more are faster on an idle machine and far slower on a busy one.
             context_tokens: The longest prompt and answer together; memory grows with it.
+            chat_template: A Jinja template in the place of the file's own.
             **settings: Fields of `Settings`, under those of each request.
 
         Raises:
@@ -71,7 +73,7 @@ class Local:
         find: Callable[[], Path] = smollm2 if path is None else partial(gguf_path, gguf_path(path))
         self.name = "SmolLM2-135M-Instruct" if path is None else Path(path).stem
         self._settings = Settings(**settings)
-        self._engine = Engine(find, threads=threads, context_tokens=context_tokens)
+        self._engine = Engine(find, threads=threads, context_tokens=context_tokens, template=chat_template)
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """One answer, whole.
@@ -82,6 +84,8 @@ class Local:
         """
         settings = self._settings | request.settings
         with anyio.move_on_after(settings.timeout_s):
+            if model := speaker(await self._engine.template(), self._engine, self.name, self._settings):
+                return await model.call(request, emit)
             return await _Answer(self.name, Desk(self._engine), request, settings, emit).make()
         raise Unavailable(f"the embedded model did not finish within {settings.timeout_s} s")
 
@@ -136,7 +140,7 @@ class _Answer:
         """Calls if they are due, else text."""
         if calls := await self._calls():
             finish_reason = "length" if any(call.truncated for call in calls) else "tool_calls"
-            return self._assistant(tool_calls=calls, finish_reason=finish_reason)
+            return self._desk.assistant(self._name, tool_calls=calls, finish_reason=finish_reason)
         if self._request.output is not None:
             settings = Settings(temperature=0, max_tokens=MAX_OUTPUT_TOKENS) | self._settings
             return await self._chat(settings, grammar=grammar.document(self._request.output.schema))
@@ -161,6 +165,8 @@ class _Answer:
                 extra={"asked": part, "left": [[other.name, rest] for other, rest in left]},
             )
             await self._tell(ToolCallEvent(call))
+            if not call.truncated:
+                await self._tell(ToolCallReady(call))
             calls.append(call)
         return tuple(calls)
 
@@ -187,36 +193,24 @@ class _Answer:
 
     async def _answer(self) -> Assistant:
         """A sentence for each result."""
-        sampling = _body(self._settings)
+        sampling = body_of(self._settings)
         sentences: list[str] = []
         for result in self._turn.results:
             sentence = await answer(self._desk, self._turn.asked(result), result, **sampling)
             await self._tell(TextEvent(f" {sentence}" if sentences else sentence))
             sentences.append(sentence)
-        return self._assistant(content=" ".join(sentences))
+        return self._desk.assistant(self._name, content=" ".join(sentences))
 
     async def _chat(self, settings: Settings, **body: Any) -> Assistant:
         async def say(text: str) -> None:
             await self._tell(TextEvent(text))
 
-        done = await self._desk.chat(_chat_messages(self._request.messages), say, **_body(settings), **body)
-        return self._assistant(content=done.text, finish_reason=done.finish_reason)
+        done = await self._desk.chat(_chat_messages(self._request.messages), say, **body_of(settings), **body)
+        return self._desk.assistant(self._name, content=done.text, finish_reason=done.finish_reason)
 
     async def _tell(self, event: Delta) -> None:
         if self._emit is not None and (wait := self._emit(event)) is not None:
             await wait
-
-    def _assistant(self, **fields: Any) -> Assistant:
-        usage = replace(self._desk.usage, requests=1)
-        return Assistant(usage=usage, cost_usd=0.0, model=self._name, **fields)
-
-
-def _body(settings: Settings) -> dict[str, Any]:
-    """The settings as llama.cpp names them."""
-    body = {name: getattr(settings, name) for name in _SAME_NAMES}
-    body["repeat_penalty"] = settings.repetition_penalty
-    body["stop"] = settings.stop and list(settings.stop)
-    return {name: value for name, value in body.items() if value is not None} | dict(settings.extra)
 
 
 def _chat_messages(messages: Sequence[Message]) -> list[dict[str, str]]:

