@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentkit.core.events import ReasoningEvent, TextEvent, ToolCallEvent
+from agentkit.core.events import ReasoningEvent, TextEvent, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import Usage
 from agentkit.errors import MalformedResponse
 from agentkit.models.assemble import Assembler, CallPiece, is_whole_object, new_call_id
@@ -23,7 +23,7 @@ def test_an_answer_of_all_kinds():
     assembler.usage(Usage(input_tokens=3, output_tokens=2))
     assembler.finish_reason("tool_use")
     answer, rest = assembler.finish()
-    assert [type(one) for one in deltas] == [ReasoningEvent, TextEvent, TextEvent, ToolCallEvent]
+    assert [type(one) for one in deltas] == [ReasoningEvent, TextEvent, TextEvent, ToolCallEvent, ToolCallReady]
     assert rest == []
     assert (answer.content, answer.reasoning, answer.finish_reason) == ("Let me.", "Hm.", "tool_calls")
     assert [(c.name, c.arguments) for c in answer.tool_calls] == [("add", '{"a": 1}')]
