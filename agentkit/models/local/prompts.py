@@ -53,16 +53,16 @@ def requests_for(spec: ToolSpec | None) -> str:
         name, description = spec.name, one_line(spec.description)
         shown = [one_line(request) for request, _ in spec.examples] or [description]
     lines = "".join(f"Request: {request}\n" for request in shown)
-    return f"Requests for the tool {name} ({description})\n{lines}Request:"
+    return f"What people ask the tool {name} for ({description})\n{lines}Request:"
 
 
 def call_of(spec: ToolSpec, examples: Iterable[tuple[str, Mapping[str, Any]]], request: str) -> str:
     """Calls of the tool, to be continued by the arguments for the request."""
     cases = "".join(f"{_case(asked, values)}\n\n" for asked, values in examples)
     if cases:
-        return f"Fill in the arguments of the tool {_signature(spec)}\n\n{cases}{_case(request)}"
+        return f"Calls of the tool {_signature(spec)}\n\n{cases}{_case(request)}"
     cases = "".join(f"Tool: {signature}\n{_case(asked, values)}\n\n" for signature, asked, values in _STRANGERS)
-    return f"Fill in the arguments of each tool.\n\n{cases}Tool: {_signature(spec)}\n{_case(request)}"
+    return f"Calls of several tools.\n\n{cases}Tool: {_signature(spec)}\n{_case(request)}"
 
 
 def _case(request: str, values: Mapping[str, Any] | None = None) -> str:
@@ -77,7 +77,7 @@ def _signature(spec: ToolSpec) -> str:
 def answer_to(request: str, result: str) -> str:
     """Questions with results and answers, to be continued by the answer to the request."""
     cases = "".join(f"Question: {q}\nResult: {r}\nAnswer: {a}\n\n" for q, r, a in _ANSWERS)
-    return f"Answer each question with its result.\n\n{cases}Question: {one_line(request)}\nResult: {result}\nAnswer:"
+    return f"Questions, what was found, and answers.\n\n{cases}Question: {one_line(request)}\nResult: {result}\nAnswer:"
 
 
 def one_line(text: str) -> str:
