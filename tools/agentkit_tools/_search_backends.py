@@ -140,7 +140,8 @@ def _ddgs_text(query: str, max_results: int) -> Sequence[Mapping[str, Any]]:
     from ddgs import DDGS  # noqa: PLC0415 - an extra
 
     with DDGS(timeout=5) as engine:
-        return engine.text(query, max_results=max_results)
+        found: Sequence[Mapping[str, Any]] = engine.text(query, max_results=max_results)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
