@@ -38,6 +38,7 @@ from agentkit.errors import (
     UsageError,
 )
 from agentkit.models.model import Model
+from agentkit.runtime.output import NativeOutput, PromptedOutput
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.output import ToolOutput
 from agentkit.tooling.tool import Tool, tool
@@ -60,6 +61,8 @@ __all__ = [
     "Model",
     "ModelError",
     "ModelNotFound",
+    "NativeOutput",
+    "PromptedOutput",
     "QuotaExhausted",
     "RateLimited",
     "RequestRefused",

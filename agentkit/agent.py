@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 
 import anyio
 
@@ -20,10 +20,11 @@ from agentkit.models.providers import default_model, resolve_model
 from agentkit.runtime.approval import decide
 from agentkit.runtime.going_on import History, Question, begin, entries_of
 from agentkit.runtime.loop import drive
-from agentkit.runtime.output import output_type
+from agentkit.runtime.output import NativeOutput, PromptedOutput
 from agentkit.runtime.run import Approver, Listener, Run, Task, View
 from agentkit.runtime.stream import EventStream
 from agentkit.runtime.sync import inside_run, run_sync, stream_sync
+from agentkit.runtime.wanted import output_type
 from agentkit.stores.store import Store
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.output import ToolOutput
@@ -33,6 +34,11 @@ from agentkit.tooling.toolsets import collect
 Deps = TypeVar("Deps")
 Out = TypeVar("Out")
 Other = TypeVar("Other")
+
+Wanted: TypeAlias = type[Other] | NativeOutput[Other] | PromptedOutput[Other] | Callable[..., Other]
+"""What `output=` takes, as far as a type checker can tell the output's type from it."""
+Awaited: TypeAlias = Callable[..., Awaitable[Other]]
+"""An async function as `output=`."""
 
 Decisions = Mapping[str, Any]
 """By call id: True, False, a reason to deny, or a dict of other arguments."""
@@ -89,7 +95,7 @@ class Agent(Generic[Deps, Out]):
         model: Model | str | None = None,
         tools: Iterable[Tool[..., Any] | Callable[..., Any]] = (),
         instructions: str | Callable[[Deps], str] = "",
-        output: type[Out] | Any = str,
+        output: Wanted[Out] | Any = str,
         limits: Limits = Limits(),  # noqa: B008 - a frozen value
         settings: Settings = NO_SETTINGS,
         store: Store | None = None,
@@ -106,7 +112,7 @@ class Agent(Generic[Deps, Out]):
             model: A `Model`, a string such as "openai:gpt-4o", or None to choose one from the environment.
             tools: Tools and plain functions.
             instructions: The system message, or a function of `deps` that gives it.
-            output: The type of the answer; any type that pydantic understands.
+            output: What the answer shall be; any type that pydantic understands, and more: see `arun`.
             limits: The budget of one turn.
             settings: Sampling and request settings.
             store: Where sessions are kept.
@@ -150,7 +156,11 @@ class Agent(Generic[Deps, Out]):
     ) -> Result[Out]: ...
     @overload
     async def arun(
-        self, question: Question | None, *, output: type[Other], **options: Unpack[RunOptions]
+        self, question: Question | None, *, output: Awaited[Other], **options: Unpack[RunOptions]
+    ) -> Result[Other]: ...
+    @overload
+    async def arun(
+        self, question: Question | None, *, output: Wanted[Other], **options: Unpack[RunOptions]
     ) -> Result[Other]: ...
     @overload
     async def arun(self, question: Question | None, *, output: Any, **options: Unpack[RunOptions]) -> Result[Any]: ...
@@ -161,7 +171,9 @@ class Agent(Generic[Deps, Out]):
 
         Args:
             question: Text or content parts; None goes on with the history or the session as it stands.
-            output: The type of the answer, instead of the agent's.
+            output: What the answer shall be, instead of the agent's: a type that pydantic understands, a list of such
+                types, `NativeOutput(T)`, `ToolOutput(T)`, `PromptedOutput(T)`, or a function that is called with
+                validated arguments and returns the output; `raise Retry("why")` sends the answer back.
             **options: See `RunOptions`.
 
         Raises:
@@ -173,7 +185,11 @@ class Agent(Generic[Deps, Out]):
     def run(self, question: Question | None, *, output: None = None, **options: Unpack[RunOptions]) -> Result[Out]: ...
     @overload
     def run(
-        self, question: Question | None, *, output: type[Other], **options: Unpack[RunOptions]
+        self, question: Question | None, *, output: Awaited[Other], **options: Unpack[RunOptions]
+    ) -> Result[Other]: ...
+    @overload
+    def run(
+        self, question: Question | None, *, output: Wanted[Other], **options: Unpack[RunOptions]
     ) -> Result[Other]: ...
     @overload
     def run(self, question: Question | None, *, output: Any, **options: Unpack[RunOptions]) -> Result[Any]: ...
@@ -267,6 +283,8 @@ class Agent(Generic[Deps, Out]):
         model = self.model
         deps = options.get("deps")
         kind = output_type(self._output if output is None else output, model)
+        if kind.spec is not None and kind.spec.name in self.tools:
+            raise UsageError(f"a tool is named {kind.spec.name!r}, as the call that carries the output: rename it")
         limits = options.get("limits") or self._limits
         text = self._instructions if isinstance(self._instructions, str) else self._instructions(cast("Deps", deps))
         return Task(

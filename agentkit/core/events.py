@@ -17,7 +17,20 @@ class TextEvent:
     """A piece of the answer's text. Final only when the turn ended without tool calls."""
 
     kind: ClassVar[Literal["text"]] = "text"
+    partial: ClassVar[Any] = None
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartialEvent:
+    """Typed output as far as it has come: a valid value of the type, which the next one replaces.
+
+    What checks the whole (functions given as `output=`) has not seen it.
+    """
+
+    kind: ClassVar[Literal["text"]] = "text"
+    text: ClassVar[Literal[""]] = ""
+    partial: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,14 @@ class ToolCallEvent:
     """
 
     kind: ClassVar[Literal["tool_call"]] = "tool_call"
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallGrows:
+    """For the runtime only: an announced call with its arguments so far; told now and then, not for each piece."""
+
+    kind: ClassVar[Literal["tool_call_grows"]] = "tool_call_grows"
     call: ToolCall
 
 
@@ -102,12 +123,13 @@ class FinishedEvent:
     result: Any
 
 
-Delta: TypeAlias = TextEvent | ReasoningEvent | ToolCallEvent | ToolCallReady | RetryEvent
+Delta: TypeAlias = TextEvent | ReasoningEvent | ToolCallEvent | ToolCallGrows | ToolCallReady | RetryEvent
 """What a model may emit while it answers."""
 
 Event: TypeAlias = (
     StepEvent
     | TextEvent
+    | PartialEvent
     | ReasoningEvent
     | ToolCallEvent
     | ToolProgressEvent

@@ -27,7 +27,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agentkit.core.events import Delta, ReasoningEvent, TextEvent, ToolCallEvent, ToolCallReady
+from agentkit.core.events import Delta, ReasoningEvent, TextEvent, ToolCallEvent, ToolCallGrows, ToolCallReady
 from agentkit.core.messages import NO_USAGE, Assistant, ToolCall, Usage
 from agentkit.errors import MalformedResponse
 
@@ -48,6 +48,8 @@ FINISH_REASONS: Mapping[str, str] = {
 }
 """Other servers' words for the finish reasons of chat completions."""
 
+LEAST_GROWTH = 32
+"""Characters that the arguments of a call must have grown by to be told again, and then at least an eighth."""
 MAX_LOOKS = 64
 """How often the arguments of one call are looked at while they grow, to see whether they are whole."""
 MAX_DOUBTS = 64
@@ -149,6 +151,16 @@ class _Draft:
     doubts: int = 0
     ready: bool = False
     looks: int = 0
+    size: int = 0
+    told: int = 0
+
+    def grew(self, fragment: str) -> bool:
+        """Whether the arguments grew enough with this fragment to be told again: seldom enough to stay linear."""
+        self.size += len(fragment)
+        if self.size - self.told < max(LEAST_GROWTH, self.told // 8):
+            return False
+        self.told = self.size
+        return True
 
     def seems_whole(self, fragment: str) -> bool:
         """Whether the arguments became one object with this fragment: said once, and looked at a few times only."""
@@ -274,8 +286,11 @@ class Assembler:
         self._extend(draft, piece)
         if draft.name and not draft.announced and (draft.arguments or self._is_sure(draft.name)):
             deltas.append(self._announce(draft))
-        if draft.announced and draft.seems_whole(piece.arguments or ""):
-            deltas.append(ToolCallReady(draft.call()))
+        if draft.announced and piece.arguments:
+            if draft.seems_whole(piece.arguments):
+                deltas.append(ToolCallReady(draft.call()))
+            elif draft.grew(piece.arguments):
+                deltas.append(ToolCallGrows(draft.call()))
         return deltas
 
     def usage(self, usage: Usage) -> None:

@@ -142,9 +142,8 @@ async def _take_output(run: Run, call: OpenCall, planned: PlannedCall) -> None:
         await _answer(run, call, SIBLING_FAILED.format(name=planned.name), "error")
         return
     try:
-        run.output = run.task.output.read(planned.arguments, may_be_blank=False)
+        await run.read_output(planned.arguments, may_be_blank=False)
     except OutputFault as fault:
-        run.explanation = str(fault)
         await _answer(run, call, str(fault), "invalid")
     else:
         await _answer(run, call, "accepted", "ok")

@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, assert_never
 
-from agentkit.core.events import Delta, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent, ToolCallReady
-from agentkit.core.messages import Assistant
+from agentkit.core.events import (
+    Delta,
+    PartialEvent,
+    ReasoningEvent,
+    RetryEvent,
+    TextEvent,
+    ToolCallEvent,
+    ToolCallGrows,
+    ToolCallReady,
+)
+from agentkit.core.messages import Assistant, ToolCall
+from agentkit.core.result import NO_OUTPUT
 from agentkit.runtime.run import Run
+
+LEAST_GROWTH = 16
+"""Characters that must have come before a typed output is read again, and then at least an eighth: it stays linear."""
+
+
+class _Partials:
+    """A typed output while it grows."""
+
+    __slots__ = ("_last", "_next", "_read", "_size")
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        self._read = read
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what came."""
+        self._last: Any = NO_OUTPUT
+        self._size = 0
+        self._next = LEAST_GROWTH
+
+    def due(self, piece: str) -> bool:
+        """Whether the text has grown enough with this piece to be read again."""
+        self._size += len(piece)
+        if self._size < self._next:
+            return False
+        self._next = self._size + max(LEAST_GROWTH, self._size // 8)
+        return True
+
+    def of(self, text: str) -> PartialEvent | None:
+        """The output so far, if there is one, and another one than before."""
+        value = self._read(text)
+        if value is NO_OUTPUT or (type(value) is type(self._last) and value == self._last):
+            return None
+        self._last = value
+        return PartialEvent(value)
 
 
 class Heard:
@@ -16,13 +62,15 @@ class Heard:
         texts: The pieces of text since the last retry.
     """
 
-    __slots__ = ("_announced", "_run", "_said", "texts")
+    __slots__ = ("_announced", "_partials", "_run", "_said", "texts")
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._announced: set[str] = set()
         self._said = False
         self.texts: list[str] = []
+        output = run.task.output
+        self._partials = None if output.begun is None else _Partials(output.partial)
 
     def __call__(self, delta: Delta) -> Any:
         """Take one delta; what it gives back, if anything, is to be awaited."""
@@ -30,14 +78,18 @@ class Heard:
             case TextEvent():
                 self._said = True
                 self.texts.append(delta.text)
+                if self._partials is not None:
+                    return self._text_and_partial(delta)
             case ReasoningEvent():
                 self._said = True
             case ToolCallEvent():
                 self._announced.add(delta.call.id)
+            case ToolCallGrows():
+                return self._partial_of(delta.call)
             case ToolCallReady():
                 if self._run.early is not None:
                     self._run.early.start(delta.call)
-                return None
+                return self._partial_of(delta.call)
             case RetryEvent():
                 self.discard()
             case unknown:
@@ -45,10 +97,29 @@ class Heard:
         listener = self._run.listener
         return listener(delta) if listener is not None else None
 
+    def _partial_of(self, call: ToolCall) -> Any:
+        """Show what has come of a call that carries the output."""
+        spec = self._run.task.output.spec
+        if self._partials is None or spec is None or call.name != spec.name:
+            return None
+        partial = self._partials.of(call.arguments)
+        return None if partial is None else self._run.show(partial)
+
+    async def _text_and_partial(self, delta: TextEvent) -> None:
+        """Show a piece of JSON text, then what it is so far."""
+        await self._run.show(delta)
+        partials = self._partials
+        if partials is not None and partials.due(delta.text) and self._run.task.output.spec is None:
+            partial = partials.of("".join(self.texts))
+            if partial is not None:
+                await self._run.show(partial)
+
     def discard(self) -> None:
         """What was heard did not come about."""
         self._said = False
         self.texts.clear()
+        if self._partials is not None:
+            self._partials.begin()
         if self._run.early is not None:
             self._run.early.discard()
 

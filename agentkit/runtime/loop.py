@@ -137,14 +137,14 @@ async def check_output(run: Run, action: CheckOutput) -> None:
     if run.output is NO_OUTPUT:
         text = state.output if state.output is not None else run.final_text
         try:
-            run.output = run.task.output.read(text, may_be_blank=state.refusals > 0 or not action.may_correct)
+            await run.read_output(text, may_be_blank=state.refusals > 0 or not action.may_correct)
         except OutputFault as fault:
-            run.explanation = str(fault)
             if action.may_correct:
                 await run.append(OutputRefused(reason=str(fault)))
-                return
-            reason = "output" if action.reason == "finished" else action.reason
-            await run.append(Ended(reason=reason))
+            else:
+                await run.append(Ended(reason="output" if action.reason == "finished" else action.reason))
+            if run.faults:
+                raise run.faults[0] from None
             return
     await run.append(Ended(reason=action.reason))
 
@@ -152,18 +152,18 @@ async def check_output(run: Run, action: CheckOutput) -> None:
 async def finish(run: Run, action: Finish) -> Result[Any]:
     """Close the turn if that was not done, and give its result."""
     if run.state.phase is Phase.REST:
-        recall_output(run)
+        await recall_output(run)
     else:
         await run.append(Ended(reason=action.reason))
     return run.result(action.reason)
 
 
-def recall_output(run: Run) -> None:
+async def recall_output(run: Run) -> None:
     """The output of a turn that had ended before this process took it up."""
     text = run.state.output if run.state.output is not None else run.closing_text
     if run.output is NO_OUTPUT and text is not None and run.state.ended not in (None, "output", "closed"):
         with suppress(OutputFault):
-            run.output = run.task.output.read(text, may_be_blank=True)
+            await run.read_output(text, may_be_blank=True)
 
 
 def _sound(answer: Assistant, state: State) -> Assistant:

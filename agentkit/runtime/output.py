@@ -1,41 +1,64 @@
-"""The output of a run: text, or a value of a type, got in one of three ways.
+"""The output of a run: text, a value of a type, or what a function of yours makes of it.
 
+    text        the answer itself
     native      the wire enforces the schema (`Request.output`)
     tool        the value arrives as the arguments of a call to a tool of ours
     prompted    the schema is written into the instructions
 
-Whatever the way, the value is validated here, and a fault goes back to the model as one precise text.
+`output=Invoice` takes the best way that the model has; `NativeOutput(Invoice)`, `ToolOutput(Invoice)` and
+`PromptedOutput(Invoice)` name one. Whatever the way, the value is validated here, and a fault goes back to the model
+as one precise text.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from agentkit.core.json_repair import JSONError
-from agentkit.core.json_schema import clean
 from agentkit.core.messages import ToolSpec
+from agentkit.core.result import NO_OUTPUT
 from agentkit.core.settings import Settings
-from agentkit.errors import Retry, UsageError
-from agentkit.models.dialects import extract_json, schema_instructions
-from agentkit.models.model import Model, OutputSchema
+from agentkit.errors import Retry
+from agentkit.models.dialects import extract_json
+from agentkit.models.model import OutputSchema
 from agentkit.tooling.arguments import explain_pydantic
+from agentkit.tooling.context import ToolContext
+from agentkit.tooling.invoke import Prepared, invoke
 from agentkit.tooling.results import to_text
+from agentkit.tooling.tool import Tool
 
 Out = TypeVar("Out")
 
 Mode: TypeAlias = Literal["text", "native", "tool", "prompted"]
 
-OUTPUT_TOOL = "final_result"
 BLANK = "Your answer was empty. Please answer the question, or call a tool."
-WRAPPED = "value"
+
+_OPENER = re.compile(r"[{\[]")
+_UNSURE = re.compile(r"[-+.\w]+$")
+"""The end of a text that goes on: a number may still grow, a word is not yet one."""
 
 
 class OutputFault(ValueError):
     """The answer is not the output that was asked for; the text says why, for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeOutput(Generic[Out]):
+    """`output=NativeOutput(Invoice)`: the server is asked to enforce the schema."""
+
+    type: type[Out] | Callable[..., Out]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptedOutput(Generic[Out]):
+    """`output=PromptedOutput(Invoice)`: the schema is written into the instructions; works with any model."""
+
+    type: type[Out] | Callable[..., Out]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +70,22 @@ class OutputType(Generic[Out]):
         schema: What `Request.output` is set to, in native mode.
         spec: The tool that carries the value, in tool mode.
         instructions: What is added to the agent's instructions, in prompted mode.
-        wrapped: The value is no JSON object and travels as `{"value": ...}`.
-        validate: JSON text -> value; raises pydantic's `ValidationError`. None for text.
+        parameters: The schema that faults are explained by.
+        validate: The answer -> value: JSON text, or in text mode the text. Raises `ValueError`. None: as it is.
+        plain: Text that is no JSON -> value, where the type is one that a bare text can be (`str | Invoice`, a date).
+        begun: JSON text that is not complete -> value. Raises where it is none yet.
+        function: Makes the output of the value; `validate` gives its `Prepared` arguments.
     """
 
     mode: Mode = "text"
     schema: OutputSchema | None = None
     spec: ToolSpec | None = None
     instructions: str = ""
-    wrapped: bool = False
     parameters: Mapping[str, Any] | None = None
     validate: Callable[[str], Any] | None = None
+    plain: Callable[[str], Any] | None = None
+    begun: Callable[[str], Any] | None = None
+    function: Tool[..., Any] | None = None
 
     def settings(self, settings: Settings, *, last: bool, has_tools: bool, called: bool) -> Settings:
         """The settings of the next request.
@@ -72,38 +100,53 @@ class OutputType(Generic[Out]):
             return replace(settings, tool_choice=self.spec.name)
         return settings
 
-    def read(self, text: str, *, may_be_blank: bool) -> Any:
+    async def read(self, text: str, *, may_be_blank: bool, context: ToolContext[Any]) -> Any:
         """The output in an answer's text, or in the arguments of the call that carries it.
 
         Raises:
-            OutputFault: There is none; says what to mend.
+            OutputFault: There is none; says what to mend. What a function of the user's raised is its cause.
         """
-        if self.validate is None:
-            if not text.strip() and not may_be_blank:
-                raise OutputFault(BLANK)
-            return text
+        if self.mode == "text" and not text.strip() and not may_be_blank:
+            raise OutputFault(BLANK)
         try:
-            return self._value(self.validate(text))
+            value = self._text(text) if self.mode == "text" else self._json(text)
         except Retry as wish:
             raise OutputFault(str(wish)) from None
-        except ValueError:
-            pass
+        if self.function is None:
+            return value
+        return await _called(self.function, value, context)
+
+    def partial(self, text: str) -> Any:
+        """The output as far as it has come, in an answer that goes on; `NO_OUTPUT` if it is none yet."""
+        if self.begun is not None and (start := _OPENER.search(text)) is not None:
+            with suppress(Exception):  # not enough of it yet, or a validator of the type's own
+                return self.begun(_UNSURE.sub("", text[start.start() :]))
+        return NO_OUTPUT
+
+    def _text(self, text: str) -> Any:
+        try:
+            return text if self.validate is None else self.validate(text)
+        except ValueError as fault:
+            raise OutputFault(self._explained(fault)) from None
+
+    def _json(self, text: str) -> Any:
+        assert self.validate is not None
+        with suppress(ValueError):
+            return self.validate(text)
         try:
             mended = json.dumps(extract_json(text), ensure_ascii=False)
         except JSONError as fault:
+            if self.plain is not None and not _OPENER.search(text):
+                with suppress(ValueError):
+                    return self.plain(text.strip())
             hint = f" Call {self.spec.name} with the result." if self.spec else " Answer with the JSON alone."
             raise OutputFault(f"the answer is not the JSON that was asked for: {fault}.{hint}") from None
         try:
-            return self._value(self.validate(mended))
-        except Retry as wish:
-            raise OutputFault(str(wish)) from None
+            return self.validate(mended)
         except ValueError as fault:
-            raise OutputFault(self.explain(fault)) from None
+            raise OutputFault(self._explained(fault)) from None
 
-    def _value(self, value: Any) -> Any:
-        return value[WRAPPED] if self.wrapped else value
-
-    def explain(self, fault: ValueError) -> str:
+    def _explained(self, fault: ValueError) -> str:
         """The fault in short lines for the model."""
         problems: Any = fault  # pydantic's ValidationError, or what a validator of the type itself raised
         if hasattr(fault, "errors"):
@@ -115,55 +158,8 @@ class OutputType(Generic[Out]):
         return to_text(value)
 
 
-TEXT: OutputType[str] = OutputType()
-
-
-def output_type(hint: Any, model: Model, mode: Mode | None = None) -> OutputType[Any]:
-    """How to get an output of this type from this model.
-
-    Raises:
-        UsageError: No JSON Schema can be made of the type.
-    """
-    if hint is str:
-        return TEXT
-    native = bool(getattr(model, "native_output", False))
-    chosen: Mode = mode or ("native" if native else "tool")
-    try:
-        return _output_type(hint, chosen)
-    except TypeError:  # a type that cannot be hashed, such as Annotated[int, {}]
-        return _output_type.__wrapped__(hint, chosen)
-
-
-@lru_cache(maxsize=256)
-def _output_type(hint: Any, mode: Mode) -> OutputType[Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415 - heavy
-    from pydantic.errors import PydanticUserError  # noqa: PLC0415 - heavy
-
-    try:
-        adapter: Any = TypeAdapter(hint)
-        schema = clean(adapter.json_schema())
-        wrapped = schema.get("type") != "object"
-        if wrapped:
-            adapter = TypeAdapter(_wrap(hint))
-            schema = clean(adapter.json_schema())
-    except (PydanticUserError, TypeError, NameError) as fault:
-        if isinstance(fault, TypeError) and "unhashable" in str(fault):
-            raise
-        raise UsageError(f"output={hint!r} has no JSON Schema: {str(fault).splitlines()[0]}") from fault
-    name = getattr(hint, "__name__", "output")
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in name)[:64] or "output"
-    return OutputType(
-        mode=mode,
-        schema=OutputSchema(safe, schema) if mode == "native" else None,
-        spec=ToolSpec(OUTPUT_TOOL, f"Give the final result ({name}).", schema) if mode == "tool" else None,
-        instructions=schema_instructions(schema) if mode == "prompted" else "",
-        wrapped=wrapped,
-        parameters=schema,
-        validate=adapter.validate_json,
-    )
-
-
-def _wrap(hint: Any) -> Any:
-    from typing_extensions import TypedDict  # noqa: PLC0415 - pydantic brings it
-
-    return TypedDict("Output", {WRAPPED: hint})  # type: ignore[operator]  # a hint known at run time only
+async def _called(function: Tool[..., Any], prepared: Prepared, context: ToolContext[Any]) -> Any:
+    called = await invoke(function, prepared, context)
+    if called.is_error:
+        raise OutputFault(called.content) from called.exception
+    return called.value

@@ -24,7 +24,7 @@ from agentkit.core.settings import Settings
 from agentkit.core.state import OpenCall, State
 from agentkit.core.view import Projection
 from agentkit.models.model import Model, Request
-from agentkit.runtime.output import OutputType
+from agentkit.runtime.output import OutputFault, OutputType
 from agentkit.tooling.context import NO_CALL, ToolContext, ignore
 from agentkit.tooling.invoke import Called, Prepared
 from agentkit.tooling.tool import Tool
@@ -238,6 +238,20 @@ class Run:
             memo=self._memo,
             session=task.session,
         )
+
+    async def read_output(self, text: str, *, may_be_blank: bool) -> None:
+        """Take the output from an answer's text, or from the arguments of the call that carries it.
+
+        Raises:
+            OutputFault: There is none; `explanation` says why. `faults` has what ends the run for it.
+        """
+        try:
+            self.output = await self.task.output.read(text, may_be_blank=may_be_blank, context=self.context(NO_CALL))
+        except OutputFault as fault:
+            self.explanation = str(fault)
+            if self.task.raise_tool_errors and fault.__cause__ is not None:
+                self.faults.append(fault.__cause__)
+            raise
 
     @property
     def offered(self) -> Mapping[str, Tool[..., Any]]:

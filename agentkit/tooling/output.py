@@ -1,4 +1,4 @@
-"""What a tool returns when one value is not enough."""
+"""What a tool returns when one value is not enough; and the wish that the output of a run comes as a tool's call."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from agentkit.core.messages import Usage
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
     """A tool's result in two parts: what the model reads and what only the application sees.
+
+    Given as `output=ToolOutput(Invoice)`, it asks for the output of the run as the arguments of a tool's call (beside
+    `NativeOutput` and `PromptedOutput`); `content` is then the type.
 
     Attributes:
         content: For the model; becomes text as any other result does.

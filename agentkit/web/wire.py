@@ -13,6 +13,7 @@ from agentkit.core.events import (
     ApprovalEvent,
     Event,
     FinishedEvent,
+    PartialEvent,
     ReasoningEvent,
     RetryEvent,
     StepEvent,
@@ -89,6 +90,8 @@ def _fields(event: Event) -> dict[str, JSONValue]:
     match event:
         case TextEvent(text=text) | ReasoningEvent(text=text):
             return {"text": text}
+        case PartialEvent(partial=value):
+            return {"text": "", "partial": value}
         case StepEvent(step=step):
             return {"step": step}
         case RetryEvent():

@@ -11,7 +11,7 @@ import agentkit.stores
 
 FRONT_DOOR = """
     NO_LIMITS Agent AgentkitError Assistant AuthFailed Conflict ContextTooLong Decision Event Limits MalformedResponse
-    Model ModelError ModelNotFound QuotaExhausted RateLimited RequestRefused Result Retry RunStopped Settings StoreError
+    Model ModelError ModelNotFound NativeOutput PromptedOutput QuotaExhausted RateLimited RequestRefused Result Retry RunStopped Settings StoreError
     System Tool ToolCall ToolContext ToolFailed ToolOutput ToolResult ToolSpec Unavailable Usage UsageError User only
     prefix rename tool
 """.split()  # noqa: SIM905 - a table of names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from agentkit import Agent, Result, tool
+from agentkit import Agent, NativeOutput, PromptedOutput, Result, tool
 
 
 class Invoice:
@@ -19,6 +19,16 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+def total_of(invoice: Invoice) -> float:
+    """A function that makes the output."""
+    return invoice.total
+
+
+async def look_up(number: int) -> Invoice:
+    """Another one, async."""
+    raise LookupError(number)
+
+
 async def check(agent: Agent[None, str], typed: Agent[None, Invoice]) -> None:
     """Results carry the type of the output."""
     assert_type(agent.run("q"), Result[str])
@@ -26,5 +36,9 @@ async def check(agent: Agent[None, str], typed: Agent[None, Invoice]) -> None:
     assert_type(typed.run("q").output, Invoice)
     assert_type(agent.run("q", output=Invoice), Result[Invoice])
     assert_type((await agent.arun("q", output=int)).output, int)
-    agent.run("q", limits=None)  # type: ignore[arg-type]
+    assert_type(agent.run("q", output=NativeOutput(Invoice)).output, Invoice)
+    assert_type(agent.run("q", output=PromptedOutput(Invoice)).output, Invoice)
+    assert_type(agent.run("q", output=total_of).output, float)
+    assert_type(agent.run("q", output=look_up).output, Invoice)
+    agent.run("q", limits=None)  # type: ignore[call-overload]
     agent.run("q", nonsense=1)  # type: ignore[call-overload]

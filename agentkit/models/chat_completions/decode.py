@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from agentkit.core.events import Delta, ToolCallEvent, ToolCallReady
+from agentkit.core.events import Delta, ToolCallEvent, ToolCallGrows, ToolCallReady
 from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models import json_bytes
@@ -208,6 +208,8 @@ class StreamReader:
         match delta:
             case ToolCallEvent(call):
                 return ToolCallEvent(self._offered.named(call)) if self._offered.renamed else delta
+            case ToolCallGrows(call):
+                return ToolCallGrows(self._offered.named(call)) if self._offered.renamed else delta
             case ToolCallReady(call):
                 return ToolCallReady(self._offered.ours(call))
             case _:
@@ -363,7 +365,7 @@ def usage_of(usage: Any, *, requests: int = 0) -> Usage:
         cached_tokens=_count(_inside(prompt_details, "cached_tokens"), read("prompt_cache_hit_tokens")),  # DeepSeek
         reasoning_tokens=_count(_inside(output_details, "reasoning_tokens"), read("reasoning_tokens")),
         requests=requests,
-        neurons=float(neurons) if isinstance(neurons, int | float) else None,
+        neurons=float(neurons) if type(neurons) in {int, float} and 0 <= neurons < 1e18 else None,
     )
 
 
