@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from agentkit.core.events import Delta
@@ -22,12 +21,15 @@ from agentkit.core.messages import Assistant
 from agentkit.errors import MalformedResponse
 from agentkit.models import json_bytes
 from agentkit.models.chat_completions.decode import Blame, StreamReader, read_answer
+from agentkit.models.chat_completions.errors import fault_in
 from agentkit.models.chat_completions.tools import Offered
-from agentkit.models.sse import ErrorEvent
 
 _CHUNK_KEYS = frozenset({"response", "tool_calls", "finish_reason", "usage"})
+_PLAIN_KEYS = frozenset({"response", "p"})
 _REASONING = ("reasoning_content", "reasoning")
 _DETAILS = {"input_tokens_details": "prompt_tokens_details", "output_tokens_details": "completion_tokens_details"}
+_REASONS = {"failed": "error", "cancelled": "error", "incomplete": "length"}
+_THOUGHTS = frozenset({"reasoning_text.delta", "reasoning_summary_text.delta"})
 
 
 def read_body(body: bytes, offered: Offered, blame: Blame, *, model: str) -> Assistant:
@@ -45,9 +47,11 @@ def read_body(body: bytes, offered: Offered, blame: Blame, *, model: str) -> Ass
     try:
         value = json_bytes.loads(body)
     except ValueError:
-        return read_answer(body, offered, blame, model=model)  # it says what is wrong
+        value = None  # the reader says what is wrong
     found = answer_in(value)
-    shaped = None if found is None else completion_of(found)
+    if isinstance(found, Mapping) and (fault := fault_in({"error": found.get("error")})) is not None:
+        raise blame(fault)
+    shaped = completion_of(found)
     if shaped is None or shaped is value:
         return read_answer(body, offered, blame, model=model)
     return read_answer(json_bytes.dumps(shaped), offered, blame, model=model)
@@ -55,35 +59,31 @@ def read_body(body: bytes, offered: Offered, blame: Blame, *, model: str) -> Ass
 
 def answer_in(value: Any) -> Any:
     """What the envelopes hold; None if they hold no answer."""
-    while isinstance(value, Mapping) and not value.keys() & {"choices", "response", "output", "responses"}:
+    answer = None
+    while isinstance(value, Mapping):
+        if value.keys() & {"choices", "response", "output", "responses"}:
+            return value
         if value.get("success") is False or "result" not in value:
             return value if "tool_calls" in value else None
-        value = value["result"]
-    return value if isinstance(value, Mapping | str) else None
+        answer = value = value["result"]
+    return answer if isinstance(answer, str) else None
 
 
 def completion_of(answer: Any) -> Mapping[str, Any] | None:
     """An answer of any shape as a chat completion; None if it is no answer."""
     match answer:
         case str():
-            return _completion({"content": answer}, None, {})
+            return _completion({"content": answer}, None, {}) if answer else None
         case {"choices": [{"prompt_logprobs": logprobs}, *_]} if "prompt_logprobs" not in answer:
             return {**answer, "prompt_logprobs": logprobs}
         case {"choices": _}:
-            return dict(answer)
-        case {"output": list() as items}:
-            return _from_items(items, answer)
+            return answer  # type: ignore[no-any-return]  # it is one
+        case {"output": [_, *_] as items}:
+            return _completion(_message(items), _reason_of(answer), {**answer, "usage": _usage(answer.get("usage"))})
         case {"response": _} | {"tool_calls": _}:
-            reasoning = {name: answer[name] for name in _REASONING if name in answer}
-            message = {"content": _text(answer.get("response")), "tool_calls": answer.get("tool_calls"), **reasoning}
-            return _completion(message, answer.get("finish_reason"), answer)
+            return _completion(_legacy(answer), answer.get("finish_reason"), answer)
         case _:
             return None
-
-
-def _text(response: Any) -> Any:
-    """A list in `response` is JSON that was asked for, not a list of content parts."""
-    return json.dumps(response, ensure_ascii=False) if isinstance(response, list) else response
 
 
 def _completion(message: Mapping[str, Any], reason: Any, answer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -91,29 +91,43 @@ def _completion(message: Mapping[str, Any], reason: Any, answer: Mapping[str, An
     return {"choices": [{"index": 0, "message": message, "finish_reason": reason}], **kept}
 
 
-def _from_items(items: Sequence[Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An answer of the Responses API."""
+def _legacy(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The message of an older answer or chunk."""
+    text = answer.get("response")
+    if isinstance(text, list):  # JSON that was asked for, no list of content parts
+        text = json.dumps(text, ensure_ascii=False)
+    reasoning = {name: answer[name] for name in _REASONING if name in answer}
+    return {"content": text, "tool_calls": answer.get("tool_calls"), **reasoning}
+
+
+def _message(items: Sequence[Any]) -> dict[str, Any]:
+    """The message of an answer of the Responses API."""
     texts: list[Any] = []
     thoughts: list[Any] = []
     calls: list[Any] = []
     for item in items:
         match item:
             case {"type": "message", "content": content}:
-                texts += content if isinstance(content, list) else [content]
+                texts.append(content)
             case {"type": "reasoning"}:
-                thoughts += item.get("content") or item.get("summary") or ()
+                thoughts.append(item.get("content") or item.get("summary"))
             case {"type": "function_call"}:
-                calls.append({"id": item.get("call_id") or item.get("id"), "function": item})
+                calls.append(_call(item))
             case _:
                 pass
-    message = {"content": texts, "reasoning": thoughts, "tool_calls": calls}
-    usage = answer.get("usage")
-    return _completion(message, _reason_of(answer), {**answer, "usage": _usage(usage)})
+    return {"content": texts, "reasoning": thoughts, "tool_calls": calls}
+
+
+def _call(item: Mapping[str, Any]) -> dict[str, Any]:
+    function = {"name": item.get("name"), "arguments": item.get("arguments")}
+    return {"id": item.get("call_id") or item.get("id"), "function": function}
 
 
 def _reason_of(answer: Mapping[str, Any]) -> Any:
-    details = answer.get("incomplete_details")
-    return details.get("reason") if isinstance(details, Mapping) else "stop"
+    details, status = answer.get("incomplete_details"), answer.get("status")
+    if isinstance(details, Mapping) and details.get("reason"):
+        return details["reason"]
+    return _REASONS.get(status, "stop") if isinstance(status, str) else "stop"
 
 
 def _usage(usage: Any) -> Any:
@@ -121,60 +135,23 @@ def _usage(usage: Any) -> Any:
     return {_DETAILS.get(name, name): value for name, value in usage.items()} if isinstance(usage, Mapping) else usage
 
 
-class NativeReader:
-    """Puts an answer together from an event stream of any shape; see `exchange.Reader`."""
+class NativeReader(StreamReader):
+    """Puts an answer together from an event stream of any shape."""
 
-    __slots__ = ("_inner", "_stop_reason")
+    __slots__ = ()
 
-    def __init__(self, offered: Offered, blame: Blame, *, model: str) -> None:
-        self._inner = StreamReader(offered, blame, model=model)
-        self._stop_reason: Any = None
+    def _chunk(self, chunk: Any, payload: bytes) -> Sequence[Delta]:
+        if type(chunk) is dict and type(text := chunk.get("response")) is str and chunk.keys() <= _PLAIN_KEYS:
+            self._begun = True
+            return self._assembler.text(text)  # nearly every older chunk
+        if b'"tool_calls"' in payload and b'"choices"' not in payload:
+            chunk = json_bytes.loads(payload)  # with integers of any size
+        return [delta for shaped in chunks_of(chunk) for delta in super(NativeReader, self)._chunk(shaped, payload)]
 
-    @property
-    def done(self) -> bool:
-        """The server said that nothing follows."""
-        return self._inner.done
-
-    @property
-    def is_over(self) -> bool:
-        """The answer is whole, although more may follow."""
-        return self._inner.is_over
-
-    def feed(self, payload: bytes) -> Sequence[Delta]:
-        """The deltas of one payload.
-
-        Raises:
-            ModelError: It is a fault.
-        """
-        if isinstance(payload, ErrorEvent) or (b'"choices"' in payload and b'"stop_reason"' not in payload):
-            return self._inner.feed(payload)
-        try:
-            value = json_bytes.loads(payload)
-        except ValueError:
-            return self._inner.feed(payload)
-        deltas: list[Delta] = []
-        for chunk in chunks_of(value):
-            if chunk is value:
-                self._note(chunk)
-                return self._inner.feed(payload)
-            deltas += self._inner.feed(json_bytes.dumps(chunk))
-        return deltas
-
-    def finish(self) -> tuple[Assistant, Sequence[Delta]]:
-        """The answer, and the deltas that were held back.
-
-        Raises:
-            ModelError: The stream broke off, or holds no answer.
-        """
-        answer, deltas = self._inner.finish()
-        if self._stop_reason is not None:
-            answer = replace(answer, extra={**answer.extra, "stop_reason": self._stop_reason})
-        return answer, deltas
-
-    def _note(self, chunk: Any) -> None:
-        for choice in chunk.get("choices") or () if isinstance(chunk, Mapping) else ():
-            if isinstance(choice, Mapping) and choice.get("stop_reason") is not None:
-                self._stop_reason = choice["stop_reason"]
+    def _choice(self, choice: Mapping[str, Any], payload: bytes) -> list[Delta]:
+        if choice.get("stop_reason") is not None:
+            self._extra["stop_reason"] = choice["stop_reason"]
+        return super()._choice(choice, payload)
 
 
 def chunks_of(value: Any) -> Iterator[Any]:
@@ -188,35 +165,34 @@ def chunks_of(value: Any) -> Iterator[Any]:
         case {"result": dict() as inner}:
             yield from chunks_of(inner)
         case {"type": str() as kind} if kind.startswith("response."):
-            yield from _event(kind, value)
+            yield from _event(kind.removeprefix("response."), value)
         case dict() if value.keys() & _CHUNK_KEYS:
-            delta = {"content": _text(value.get("response")), "tool_calls": value.get("tool_calls")}
-            delta |= {name: value[name] for name in _REASONING if name in value}
-            yield _chunk(delta, value.get("finish_reason"), value.get("usage"))
+            yield _shaped("delta", _legacy(value), value.get("finish_reason"), value.get("usage"))
         case _:
             yield value
 
 
-def _chunk(delta: Mapping[str, Any], reason: Any = None, usage: Any = None) -> dict[str, Any]:
-    chunk: dict[str, Any] = {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
-    return chunk if usage is None else {**chunk, "usage": usage}
+def _shaped(name: str, message: Mapping[str, Any], reason: Any = None, usage: Any = None) -> dict[str, Any]:
+    """A chunk with a delta, or with the whole message: that counts only where no delta came."""
+    return {"choices": [{"index": 0, name: message, "finish_reason": reason}], "usage": usage}
 
 
 def _event(kind: str, event: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """An event of Responses; those that only repeat are nothing."""
     index, piece = event.get("output_index"), event.get("delta")
-    match kind.removeprefix("response."), event:
+    match kind, event:
         case "output_text.delta", _:
-            yield _chunk({"content": piece})
-        case (("reasoning_text.delta" | "reasoning_summary_text.delta"), _):
-            yield _chunk({"reasoning": piece})
-        case "output_item.added", {"item": {"type": "function_call"} as item}:
-            function = {"name": item.get("name"), "arguments": item.get("arguments")}
-            yield _chunk({"tool_calls": [{"index": index, "id": item.get("call_id"), "function": function}]})
+            yield _shaped("delta", {"content": piece})
+        case _, _ if kind in _THOUGHTS:
+            yield _shaped("delta", {"reasoning": piece})
+        case (("output_item.added" | "output_item.done"), {"item": {"type": "function_call"} as item}):
+            yield _shaped("delta", {"tool_calls": [{"index": index, **_call(item)}]})
         case "function_call_arguments.delta", _:
-            yield _chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+            yield _shaped("delta", {"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
         case (("completed" | "incomplete"), {"response": dict() as response}):
-            yield _chunk({}, _reason_of(response), _usage(response.get("usage")))
+            items = response.get("output")
+            said = _message(items if isinstance(items, list) else ())
+            yield _shaped("message", said, _reason_of({"status": kind, **response}), _usage(response.get("usage")))
         case "failed", {"response": dict() as response}:
             yield {"error": response.get("error") or {"message": "the server failed"}}
         case _:
