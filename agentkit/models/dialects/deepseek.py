@@ -25,29 +25,34 @@ def _spellings(words: str) -> tuple[str, ...]:
 _CALLS_BEGIN, _CALLS_END = _spellings("tool calls begin"), _spellings("tool calls end")
 _CALL_BEGIN, _CALL_END = _spellings("tool call begin"), _spellings("tool call end")
 _SEP = _spellings("tool sep")
+_ELEMENT = "<steptml:"
 
 _step_element = element(STEP_TAGS)
 
 
 def _call(src: Source) -> None:
     """Read one call after its opening marker, closing marker included."""
+    src.space()
+    word = "" if src.sees(_ELEMENT) else _name(src)
+    _arguments(src, word) if word else _step_element(src)
+    src.space()
+    src.take(*_CALL_END)
+
+
+def _name(src: Source) -> str:
+    """Move past the name, which may stand after the word "function"; "" where an element says it."""
     word = src.word()
     src.space()
     if not word or not src.take(*_SEP):
         raise src.prose()
     src.space()
-    if src.sees("<steptml:"):
-        _step_element(src)
-    else:
-        _arguments(src, word)
-    src.space()
-    src.take(*_CALL_END)
+    if not any(map(src.sees, ("{", "```", _ELEMENT))):
+        word = src.word()
+        src.space()
+    return "" if src.sees(_ELEMENT) else word
 
 
 def _arguments(src: Source, word: str) -> None:
-    if not src.sees("{") and not src.sees("```"):
-        word = src.word()  # it was "function" so far
-        src.space()
     spec = src.tools.get(word)
     fenced = src.take("```")
     if fenced:
@@ -63,6 +68,8 @@ def _arguments(src: Source, word: str) -> None:
 
 
 def _item(src: Source) -> None:
+    if src.take(*_SEP):  # Step puts it between calls, too
+        src.space()
     if not src.take(*_CALL_BEGIN):
         raise src.prose()
     _call(src)

@@ -56,6 +56,7 @@ class Family:
         offer: The list of tools and how to call them, for the system message; None where no prompt is known.
         answer: The result of a tool (its name, its text), for the message after the call.
         system: Whether its templates know instructions; else they stand in the first user message.
+        alone: A call has no mark and must be the whole message: no text beside it is shown to the model again.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Family:
     offer: Offer | None = None
     answer: Answer | None = None
     system: bool = True
+    alone: bool = False
 
 
 def describe(spec: ToolSpec) -> dict[str, Any]:

@@ -24,7 +24,7 @@ KEYS = frozenset((*_NAMES, *_ARGUMENTS, *_WRAPPERS, *_LISTS, "id", "type", "inde
 
 _TYPES = frozenset(("string", "integer", "number", "boolean", "array", "object", "null"))
 _OF_SCHEMA = frozenset(("type", "description", "enum", "default", "items", "properties", "required"))
-NO_CALL = "directly_answer"
+_NO_CALLS = ("directly_answer", "directly-answer")
 """Command R's pseudo tool: the model says that it calls nothing."""
 
 
@@ -48,6 +48,8 @@ def read_call(value: Any, tools: Tools, *, strict: bool) -> Found | None:
     if not given:
         return Found(spec.name, {}) if not strict and _takes_nothing(value, spec.name, tools) else None
     arguments = as_arguments(value[given[0]])
+    if arguments is None and given[0] == "action_input" and (parameter := tools.only_parameter(spec.name)):
+        arguments = {parameter: value["action_input"]}  # LangChain's blob may hold it without its name
     if arguments is None or _is_definition(value, arguments, tools.properties(spec.name)):
         return None
     return Found(spec.name, arguments)
@@ -117,7 +119,7 @@ def _judge(src: Source, value: Any, *, strict: bool) -> None:
     for part in _parts(value):
         if call := read_call(part, src.tools, strict=strict):
             src.calls.append(call)
-        elif isinstance(part, dict) and NO_CALL in part.values():
+        elif isinstance(part, dict) and part.get("tool_name") in _NO_CALLS:
             src.silent = True
         else:
             src.rest.append(dump(part))

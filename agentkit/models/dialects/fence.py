@@ -132,18 +132,20 @@ def _offer_json(specs: Sequence[ToolSpec]) -> str:
         "You can call tools. To call one or several of them, answer with a block like this, one JSON object on each "
         "line, and write nothing after the block:\n"
         f'{FENCE}tool_call\n{{"name": <tool name>, "arguments": <object of arguments>}}\n{FENCE}\n'
-        "Their results come in the next message. These are the tools, with the JSON Schema of their parameters:\n"
+        "Their results come in tool_output blocks. These are the tools, with the JSON Schema of their parameters:\n"
         f"{tools}"
     )
 
 
-def _answer(name: str, text: str) -> str:
-    del name  # a block of Python has no place for it: results stand in the order of the calls
-    return f"{FENCE}tool_output\n{text}\n{FENCE}"
+def _answer(_: str, text: str, label: str = "tool_output") -> str:
+    """A result; the block of Python has no place for its name: results stand in the order of the calls."""
+    fence = max([FENCE, *(run + "`" for run in re.findall("```+", text))], key=len)  # longer than any within
+    return f"{fence}{label}\n{text}\n{fence}"
 
 
-def _answer_named(name: str, text: str) -> str:
-    return f"Result of {name}:\n{text}"
+def answer_named(name: str, text: str) -> str:
+    """A result with the name of its tool."""
+    return _answer(name, text, f"tool_output {name}")
 
 
 LABELLED = Dialect(label="fence", openers=(FENCE,), line_start=True, doubtful=True, read=_labelled)
@@ -167,5 +169,5 @@ GENERIC = Family(
     dialects=(LABELLED, ANYWHERE, BARE_LIST, BARE_JSON),
     write=_write_json,
     offer=_offer_json,
-    answer=_answer_named,
+    answer=answer_named,
 )

@@ -30,10 +30,17 @@ def _recipient(src: Source) -> None:
     src.calls.append(Found(spec.name, src.arguments()))
 
 
-def _everyone(src: Source) -> None:
-    """Read the recipient `all` at the start of a message in which another recipient follows."""
+def _first(src: Source) -> None:
+    """Read the recipient at the start of a message: a tool of version 2, or `all` where another recipient follows."""
     if not src.take("all\n"):
-        raise src.prose()
+        if src.names_no_tool():
+            raise src.prose()
+        name = src.word()
+        if not src.take("\n") or not src.take("<|content|>"):
+            raise src.prose()
+        src.space()
+        src.calls.append(Found(name, src.arguments()))
+        return
     if src.take("<|content|>"):
         src.silent = True
         return
@@ -53,7 +60,7 @@ FUNCTIONARY = Family(
     models=("functionary",),
     dialects=(
         Dialect(label="functionary", openers=(">>>", "<|recipient|>"), read=_recipient),
-        Dialect(label="functionary", read=_everyone),
+        Dialect(label="functionary", read=_first),
     ),
     write=_write,
 )

@@ -27,6 +27,7 @@ _BARE = re.compile(r"[^,{}\[\]<>\"'\n:]+")
 
 def _call(quote: str, closer: str) -> Read:
     def read(src: Source) -> None:
+        src.take(":")
         if not src.take("call:"):
             raise src.prose()
         spec = src.tools.get(src.word())

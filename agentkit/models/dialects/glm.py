@@ -26,6 +26,7 @@ _VALUE_END = re.compile(r"(?P<value></arg_value>)|(?P<call></tool_call>)")
 
 def _call(src: Source) -> None:
     """Read a name with its pairs, and the closing tag of the call."""
+    src.space()
     name = src.word()
     spec = src.tools.get(name)
     src.space()

@@ -9,18 +9,25 @@ The closing marker may be missing, for stop strings eat it. Where the opening on
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.dialect import Dialect, Family, Write, describe, enclosed
 from agentkit.models.dialects.envelope import read_json
 from agentkit.models.dialects.items import read_item
-from agentkit.models.dialects.source import Found, Source, dump
+from agentkit.models.dialects.source import Found, Read, Source, dump
 
 
-def tagged(label: str, opener: str, *closers: str, line_start: bool = False) -> Dialect:
-    """JSON calls after an opening marker, up to one of the closing markers."""
-    read = enclosed(read_item, *closers)
-    return Dialect(label=label, openers=(opener,), closers=closers, read=read, line_start=line_start)
+def tagged(label: str, opener: str, *closers: str, item: Read = read_item) -> Dialect:
+    """JSON calls after an opening marker, which may stand twice, up to one of the closing markers."""
+    items = enclosed(item, *closers)
+
+    def read(src: Source) -> None:
+        src.space()
+        src.take(opener)
+        items(src)
+
+    return Dialect(label=label, openers=(opener,), closers=closers, read=read)
 
 
 def envelope(call: Found, *, name: str = "name", arguments: str = "arguments") -> str:
@@ -72,12 +79,14 @@ UNOPENED = Dialect(
     closers=("</tool_call>",),
     read=_unopened,
 )
+TOOLS = tagged("hermes", "<tools>", "</tools>", item=partial(read_json, strict=True))
+"""Qwen2.5-Coder puts its calls where its prompt has the definitions of the tools; these stay text."""
 TOOL_CALLS = tagged("tool-calls", "<tool_calls>", "</tool_calls>")
 
 QWEN = Family(
     name="qwen",
-    models=("qwen", "qwq", "hermes", "smollm", "ernie"),
-    dialects=(HERMES, UNOPENED),
+    models=("qwen", "qwen-sea-lion", "qwq", "hermes", "smollm", "ernie"),
+    dialects=(HERMES, UNOPENED, TOOLS),
     write=each("<tool_call>\n", "\n</tool_call>"),
     offer=_offer,
     answer=_answer,

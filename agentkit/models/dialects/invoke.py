@@ -44,7 +44,14 @@ def _dialects(label: str, before: str, closing: str, *outer: str) -> tuple[Diale
             )
             for name in outer
         ),
-        Dialect(label=label, openers=(f"{before}invoke name=",), at_opener=True, closers=closers, read=read),
+        Dialect(
+            label=label,
+            openers=(f"{before}invoke name=",),
+            at_opener=True,
+            doubtful=True,
+            closers=closers,
+            read=read,
+        ),
     )
 
 

@@ -30,7 +30,15 @@ def read_item(src: Source) -> None:
         src.space()
         src.need("```")
     elif src.sees("{"):
-        read_json(src)
+        start = src.at
+        try:
+            read_json(src)
+        except NoCall as no:
+            if no.end is not None:
+                raise
+            src.at = start + 1
+            _skip_to_end(src)
+            raise src.no_call(end=src.at) from None
     elif src.sees("["):
         _read_list(src)
     else:
@@ -134,7 +142,7 @@ def _keyword(src: Source) -> str:
 
 
 def _skip_to_end(src: Source) -> None:
-    """Move past the parenthesis that closes the call, over strings and brackets."""
+    """Move past the bracket that closes what began before here, over strings and other brackets."""
     depth = 1
     while found := _TOKEN.search(src.text, src.at):
         if found["quote"]:
@@ -159,6 +167,8 @@ def python_list(src: Source) -> None:
                 raise
             src.rest.append(src.text[start : src.at])
         src.space()
+        if not src.sees("]"):
+            src.need(",")
+            src.space()
         if src.take("]"):
             return
-        src.need(",")

@@ -13,6 +13,8 @@ from agentkit.models.dialects.dialect import Dialect, Family
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
 
 _SECTION, _SECTION_END = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
+_SECTIONS = (_SECTION, "<|tool_call_section_begin|>")  # the singular occurs, too
+_SECTION_ENDS = (_SECTION_END, "<|tool_call_section_end|>")
 _CALL, _CALL_END = "<|tool_call_begin|>", "<|tool_call_end|>"
 _ARGUMENTS = "<|tool_call_argument_begin|>"
 _NUMBER = re.compile(r":\d+$")
@@ -21,7 +23,7 @@ _NUMBER = re.compile(r":\d+$")
 def _section(src: Source) -> None:
     """Read calls to the end of the section; other text in it is noise."""
     src.silent = True
-    while src.skip_past(_CALL, _SECTION_END) == _CALL:
+    while src.skip_past(_CALL, *_SECTION_ENDS) == _CALL:
         start = src.at
         try:
             _call(src)
@@ -30,7 +32,7 @@ def _section(src: Source) -> None:
             src.rest.append(src.text[start - len(_CALL) : src.at])
         except CutOff:
             src.at = start
-            if src.find(_SECTION_END) < 0:
+            if all(src.find(end) < 0 for end in _SECTION_ENDS):
                 raise
     if src.rest and not src.calls:
         raise src.no_call(end=src.at)
@@ -66,8 +68,8 @@ KIMI = Family(
     name="kimi",
     models=("kimi-k2", "kimi"),
     dialects=(
-        Dialect(label="kimi", openers=(_SECTION,), closers=(_CALL_END, _SECTION_END), read=_section),
-        Dialect(label="kimi", openers=(_CALL,), closers=(_CALL_END, _SECTION_END), read=_call),
+        Dialect(label="kimi", openers=_SECTIONS, closers=(_CALL_END, *_SECTION_ENDS), read=_section),
+        Dialect(label="kimi", openers=(_CALL,), closers=(_CALL_END, *_SECTION_ENDS), read=_call),
     ),
     write=_write,
 )

@@ -87,11 +87,12 @@ BARE_NAMED = Dialect(label="named", whole=True, read=_bare_named)
 
 LLAMA = Family(
     name="llama",
-    models=("llama",),
+    models=("llama", "llama-sea-lion"),
     dialects=(Dialect(label="llama", openers=("<|python_tag|>",), read=enclosed(_tagged_item)), BARE_JSON),
     write=_write,
     offer=_offer,
     answer=_answer,
+    alone=True,
 )
 
 XLAM = Family(

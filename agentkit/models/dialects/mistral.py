@@ -52,4 +52,5 @@ MISTRAL = Family(
     write=together("[TOOL_CALLS] "),
     offer=_offer,
     answer=_answer,
+    system=False,  # templates before v0.3 refuse a system message
 )

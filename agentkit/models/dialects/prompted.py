@@ -1,12 +1,17 @@
 """A model around a model that knows no tools: they stand in the prompt, and its calls are read from its text.
 
-Tools, calls and results are written in the form that the family of the model was trained on. The rendering is a pure
-function of the messages and grows only at its end, so that prompt caches stay valid; words that force or forbid a call
-go to the end of the last message, not into the instructions.
+Tools, calls and results are written in the form that the family of the model was trained on, in the two roles that
+every template has and in turns. The rendering is a pure function of the messages and grows only at its end, so that prompt
+caches stay valid; words that force or forbid a call go to the end of the last message, not into the instructions.
+
+A result is data. What in it a server would take for a mark of the conversation (the end of a turn, a call, the end of
+the result itself) is broken up by a blank, and so it is in the arguments of a call: `<|im_end|>` -> `< |im_end|>`.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import takewhile
@@ -18,14 +23,23 @@ from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
 from agentkit.models.dialects.dialect import Family
 from agentkit.models.dialects.families import FAMILIES, family_named
+from agentkit.models.dialects.fence import GENERIC, answer_named
 from agentkit.models.dialects.recovering import BETWEEN, Reading, take_apart
-from agentkit.models.dialects.source import Found, as_arguments
+from agentkit.models.dialects.source import Found, as_arguments, dump
+from agentkit.models.dialects.typed_output import schema_instructions
 from agentkit.models.model import Model, Request
 
 ONE_CALL = "Call at most one function at a time."
 NO_CALL = "(Do not call a function now: answer in words.)"
 ANY_CALL = "(You must call a function now.)"
+JSON_ANSWER = "When you do not call a function: "
 THIS_CALL = "(You must call the function {name} now.)"
+
+_MARK = re.compile(
+    r"<(?=[|｜]\S|\w+\|>|<SYS>>|/?(?:s|bos|eos|(?:start|end)_of_turn|tool_calls?|tool_response)>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|CALL_ID|ARGS)\])"
+)
+"""Where a mark begins that a server's tokenizer, or a family's form, takes for more than text."""
 
 
 class Prompted:
@@ -36,17 +50,23 @@ class Prompted:
         family: The form in which tools, calls and results are written.
     """
 
-    def __init__(self, model: Model, *, family: str = "generic") -> None:
+    native_tools = False
+
+    def __init__(self, model: Model, *, family: str | None = None) -> None:
         """Wrap a model.
 
         Args:
             model: A model without tools of its own.
-            family: `gemma`, `llama`, `qwen`, `mistral`, `generic`, or the name of a model of these families.
+            family: `gemma`, `llama`, `qwen`, `mistral`, `generic`, or the name of a model of these families; if left
+                out, by the name of the model itself (`model.model`).
 
         Raises:
             UsageError: No such family is known, or none of its prompts.
         """
         self.inner = model
+        if family is None:
+            self.family = prompt_family(str(getattr(model, "model", "")))
+            return
         self.family = family_named(family)
         if self.family.offer is None:
             known = ", ".join(family.name for family in FAMILIES if family.offer is not None)
@@ -66,17 +86,14 @@ class Prompted:
         return f"Prompted({self.inner!r}, family={self.family.name!r})"
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
-        """One answer of the wrapped model, which is shown plain text only."""
-        offered = request.tools or request.withheld
+        """One answer of the wrapped model, which is shown plain text only.
+
+        Raises:
+            UsageError: `tool_choice` names a tool that is not offered.
+        """
         forbidden = not request.tools or request.settings.tool_choice == "none"
-        reading = Reading(
-            specs=offered,
-            markerless=request.output is None,
-            fences="any",
-            beside_native=True,
-        )
         messages = render(self.family, request)
-        if offered and (words := NO_CALL if forbidden else _choice(request.settings.tool_choice)):
+        if words := _choice(request, forbidden=forbidden):
             _append(messages, User(content=words))
         plain = replace(
             request,
@@ -84,6 +101,13 @@ class Prompted:
             tools=(),
             withheld=(),
             settings=_without_tools(request.settings),
+            output=request.output if forbidden else None,  # a server that enforces it leaves no room for a call
+        )
+        reading = Reading(
+            specs=request.tools or request.withheld,
+            markerless=plain.output is None,
+            fences="any",
+            beside_native=True,
         )
         answer = await take_apart(self.inner, plain, _without_calls(emit) if forbidden else emit, reading)
         if forbidden and answer.tool_calls:
@@ -98,6 +122,20 @@ class Prompted:
         return request.memo[self]  # type: ignore[no-any-return]  # as it was stored
 
 
+def prompt_family(model: str) -> Family:
+    """The family of a model by its name; the generic one where none is known, or no prompt of it."""
+    try:
+        family = family_named(model)
+    except UsageError:
+        return GENERIC
+    return family if family.offer is not None else GENERIC
+
+
+def harmless(text: str) -> str:
+    """The text with a blank in each mark that would be read as more than text."""
+    return _MARK.sub(r"\g<0> ", text)
+
+
 def render(family: Family, request: Request) -> list[Message]:
     """The conversation as plain text: instructions, then user and assistant in turn."""
     instructions = list(takewhile(lambda message: isinstance(message, System), request.messages))
@@ -107,11 +145,11 @@ def render(family: Family, request: Request) -> list[Message]:
         head.append(family.offer(offered))
         if request.settings.parallel_tool_calls is False:
             head.append(ONE_CALL)
+        if request.output is not None:
+            head.append(JSON_ANSWER + schema_instructions(request.output.schema))
     out: list[Message] = []
-    if head and family.system:
-        out.append(System(content=BETWEEN.join(head)))
-    elif head:
-        out.append(User(content=BETWEEN.join(head)))
+    if head := list(filter(None, head)):
+        out.append((System if family.system else User)(content=BETWEEN.join(head)))
     for message in request.messages[len(instructions) :]:
         _append(out, _plain(family, message))
     return out
@@ -120,26 +158,22 @@ def render(family: Family, request: Request) -> list[Message]:
 def _plain(family: Family, message: Message) -> Message:
     """One message as plain text."""
     match message:
-        case System(content=text):
-            return message if family.system else User(content=text)
+        case System(content=text):  # templates that know instructions know them at the beginning only
+            return User(content=text)
         case ToolResult():
-            answer = family.answer or _answer
-            return User(content=answer(message.name, message.content))
+            answer = family.answer or answer_named
+            return User(content=answer(message.name, harmless(message.content)))
         case Assistant(tool_calls=calls, content=content) if calls:
             written = family.write([_found(call) for call in calls])
-            return Assistant(content=f"{content}\n{written}" if content else written)
+            return Assistant(content=f"{content}\n{written}" if content and not family.alone else written)
         case Assistant(content=content):
             return Assistant(content=content)
         case _:
             return message
 
 
-def _answer(name: str, text: str) -> str:
-    return f"Result of {name}:\n{text}"
-
-
 def _found(call: ToolCall) -> Found:
-    return Found(call.name, as_arguments(call.arguments) or {})
+    return Found(call.name, json.loads(harmless(dump(as_arguments(call.arguments) or {}))))
 
 
 def _append(out: list[Message], message: Message) -> None:
@@ -166,13 +200,19 @@ def _parts(content: Any) -> Iterable[Mapping[str, Any]]:
     return tuple(content)
 
 
-def _choice(choice: str | None) -> str:
+def _choice(request: Request, *, forbidden: bool) -> str:
     """What the tool choice asks for, in words."""
-    match choice:
-        case None | "auto" | "none":
+    if forbidden:
+        spoken = any(isinstance(message, ToolResult) for message in request.messages)
+        return NO_CALL if spoken or request.tools or request.withheld else ""
+    match request.settings.tool_choice:
+        case None | "auto":
             return ""
         case "required":
             return ANY_CALL
+        case name if all(name != spec.name for spec in request.tools):
+            offered = ", ".join(spec.name for spec in request.tools)
+            raise UsageError(f"tool_choice names {name!r}, which is not offered: {offered}")
         case name:
             return THIS_CALL.format(name=name)
 

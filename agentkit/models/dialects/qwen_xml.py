@@ -19,7 +19,7 @@ from typing import Any
 
 from agentkit.models.dialects.dialect import Dialect, Family, enclosed
 from agentkit.models.dialects.source import Found, dump
-from agentkit.models.dialects.xml import Tags, element, one_newline, verbatim
+from agentkit.models.dialects.xml import Tags, element, one_newline, unwrapped
 
 _OUTER = ("</tool_call>", "<tool_call>", "</seed:tool_call>", "<seed:tool_call>")
 _FUNCTION = Tags(
@@ -36,7 +36,7 @@ _NAMED = Tags(
     parameter="<param ",
     parameter_end="</param>",
     outer=(*_OUTER, "<function "),
-    trim=verbatim,
+    trim=unwrapped,
 )
 
 
@@ -82,6 +82,7 @@ QWEN_CODER = Family(
             label="qwen-coder",
             openers=("<function=",),
             at_opener=True,
+            doubtful=True,
             closers=("</function>", "</tool_call>"),
             read=element(_FUNCTION),
         ),
@@ -107,7 +108,7 @@ MINICPM = Family(
     name="minicpm",
     models=("minicpm",),
     dialects=(
-        Dialect(label="minicpm", openers=("<function name=",), at_opener=True, read=element(_NAMED)),
+        Dialect(label="minicpm", openers=("<function name=",), at_opener=True, doubtful=True, read=element(_NAMED)),
         Dialect(label="minicpm", openers=("<tool_call>",), read=enclosed(element(_NAMED), "</tool_call>")),
     ),
     write=_write_minicpm,

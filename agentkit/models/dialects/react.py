@@ -4,9 +4,9 @@
     Action: get_weather
     Action Input: {"city": "Oslo"}
 
-English prose has the word "Action:" too, so the name must be offered and the input must follow. The input of a tool
+The labels may be indented, or bold as in Markdown. English prose has the word "Action:" too, so the name must be offered and the input must follow. The input of a tool
 with one parameter may be plain text. What the model makes up as an `Observation:` is cut off. A leading `Thought:` is
-reasoning where an action or a `Final Answer:` follows. Command R writes JSON in a fence after `Action:`.
+reasoning where an action or a `Final Answer:` (LlamaIndex: `Answer:`) follows. Command R writes JSON in a fence after `Action:`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
 
 _BLANKS = re.compile(r"[ \t]*+")
 _QUOTES = "\"'`*[]"
-_NEXT = ("\nObservation:", "\nThought:", "\nAction:", "\nFinal Answer:")
+_NEXT = re.compile(r"\n[ \t]*+\**(?:Observation|Thought|Action|Final Answer)\**:")
+_THOUGHT_ENDS = re.compile(r"\n[ \t]*+\**(?:(?P<action>Action)|(?:Final )?Answer)\**:\**")
+
+
+def _label(word: str) -> tuple[str, ...]:
+    """A label as it is written: plain or bold."""
+    return f"{word}:", f"**{word}:**", f"**{word}**:"
+
+
+_INPUT = (*_label("Action Input"), *_label("Action input"))
 
 
 def _action(src: Source) -> None:
@@ -35,7 +44,7 @@ def _action(src: Source) -> None:
     else:
         _lines(src)
     src.space()
-    src.over = bool(src.take("Observation:"))
+    src.over = bool(src.take(*_label("Observation")))
 
 
 def _lines(src: Source) -> None:
@@ -49,7 +58,7 @@ def _lines(src: Source) -> None:
     if ended:
         raise CutOff
     src.space()
-    if not src.take("Action Input:", "Action input:"):
+    if not src.take(*_INPUT):
         raise CutOff if src.ended() else src.prose()
     src.space()
     src.calls.append(Found(spec.name, _input(src, spec.name)))
@@ -73,13 +82,13 @@ def _input(src: Source, name: str) -> dict[str, Any]:
     if src.sees("{"):
         return src.arguments()
     start = src.at
-    ends = [at for word in _NEXT if (at := src.find(word)) >= 0]
-    if not ends:
+    found = _NEXT.search(src.text, start)
+    if not found:
         src.settle()
         if src.truncated:
             raise CutOff
-    src.at = min(ends, default=len(src.text))
-    text = "" if src.text.startswith("Observation:", start) else src.text[start : src.at].strip()
+    src.at = found.start() if found else len(src.text)
+    text = "" if src.text.startswith(_label("Observation"), start) else src.text[start : src.at].strip()
     if not text:
         src.at = start
     if text in ("", "None", "null"):
@@ -98,24 +107,25 @@ def _unquoted(text: str) -> str:
 
 def _thought(src: Source) -> None:
     """Read a message that begins with `Thought:`, up to its action or its answer."""
-    if not src.take("Thought:"):
+    if not src.take(*_label("Thought")):
         raise src.prose()
     start = src.at
-    while closer := src.skip_past("\nAction:", "\nFinal Answer:"):
-        end = src.at
-        if "Action" in closer:
+    while found := _THOUGHT_ENDS.search(src.text, src.at):
+        src.at = found.end()
+        if found["action"]:
             try:
                 _action(src)
             except NoCall:
                 src.calls.clear()
-                src.at = end
+                src.at = found.end()
                 continue
             except CutOff:
-                src.thought = src.text[start : end - len(closer)]
+                src.thought = src.text[start : found.start()]
                 raise
-        src.thought = src.text[start : end - len(closer)]
+        src.thought = src.text[start : found.start()]
         src.silent = True
         return
+    src.settle()
     raise src.prose()
 
 
@@ -127,8 +137,8 @@ REACT = Family(
     name="react",
     models=(),
     dialects=(
-        Dialect(label="react", openers=("Action:",), line_start=True, read=_action),
-        Dialect(label="react", read=_thought),
+        Dialect(label="react", openers=_label("Action"), closers=("<end_action>",), line_start=True, read=_action),
+        Dialect(label="react", closers=("<end_action>",), read=_thought),
     ),
     write=_write,
 )

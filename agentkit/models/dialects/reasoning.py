@@ -78,6 +78,10 @@ MARKUP = (
     "<|close|>message<|sep|>",
     '<|open|>message role="assistant"<|sep|>',
     "<|from|>assistant",
+    "<|im_start|>assistant",
+    "<|start_header_id|>assistant<|end_header_id|>",
+    "<|begin_of_box|>",
+    "<|end_of_box|>",
     "<|recipient|>all\n<|content|>",
     "<|recipient|> all\n<|content|>",
     ">>>all\n",
@@ -106,6 +110,9 @@ STOPS = (
     "<|user|>",
     "<|observation|>",
     "<|tool_response>",
+    "<|message_sep|>",
+    "<seed:eos>",
+    "[e~[",
 )
 """Tokens that end an answer: dropped where they end it, or stand before a call or a thought."""
 

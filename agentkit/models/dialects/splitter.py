@@ -320,17 +320,18 @@ class Splitter:
             self._all_was_thought(src, end)
         elif mark in MARKUP or (mark in self._grammar.closers and self._after_call):
             self._drop(src, end)
+            self._begins = self._answer.is_empty
         elif mark in thoughts.ELEMENTS or mark in thoughts.ELEMENTS.values():
             return self._element(src, mark)
         elif mark in STOPS:
             self._written.append(mark)
             self._answer.stop(mark)
             src.at = end
-        elif mark in self._grammar.quotes:
+        elif not self._try(src, self._grammar.openers.get(mark, ()), mark):
+            if mark not in self._grammar.quotes:
+                return False
             self._say(src, end)
             self._closer, self._mode = self._grammar.quotes[mark], self._quoting
-        else:
-            return self._try(src, self._grammar.openers.get(mark, ()), mark)
         return True
 
     def _think(self, thought: Thought) -> None:
@@ -350,7 +351,7 @@ class Splitter:
     def _element(self, src: Source, mark: str) -> bool:
         """The element around an answer that follows a thought."""
         opens = mark in thoughts.ELEMENTS
-        if not (self._answer.follows_thought if opens else mark == self._element_end):
+        if not (self._answer.follows_thought if opens else mark == self._element_end or self._after_call):
             return False
         self._element_end = thoughts.ELEMENTS.get(mark, "")
         self._drop(src, src.at + len(mark))
@@ -390,7 +391,7 @@ class Splitter:
                     self._accept(src, dialect, start)
                     return True
                 is_sure = bool(dialect.openers) and not dialect.doubtful
-                cut = cut or is_sure or self._names_a_tool(src.text, start)
+                cut = cut or is_sure or self._names_a_tool(src.text[start : start + NAME_WITHIN], mark)
             else:
                 self._accept(src, dialect, start)
                 return True
@@ -435,9 +436,10 @@ class Splitter:
         elif src.over:
             self._mode = self._over
 
-    def _names_a_tool(self, text: str, start: int) -> bool:
-        beginning = text[start : start + NAME_WITHIN]
-        return any(name in beginning for name in self._tools.names)
+    def _names_a_tool(self, text: str, mark: str) -> bool:
+        """Whether an offered name stands in a text, or begins where a mark ends that names go after."""
+        begun = mark.endswith("=") and self._tools.may_become(text[len(mark) :].lstrip("\"' "))
+        return begun or any(name in text for name in self._tools.names)
 
     def _lose_patience(self, characters: int) -> None:
         self._patience -= characters > FAR

@@ -7,7 +7,7 @@ only where the markup goes on behind it: another parameter, the end of the call,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -20,6 +20,8 @@ MAX_TAG = 400
 
 _ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'/>]+))""")
 
+_NAME = re.compile(r"""\s*+["']?[\w.:/-]*+["']?\s*+/?""")
+
 Trim: TypeAlias = Callable[[str], str]
 
 
@@ -31,6 +33,12 @@ def verbatim(text: str) -> str:
 def one_newline(text: str) -> str:
     """One newline on each side belongs to the markup; everything else is data."""
     return text.removeprefix("\n").removesuffix("\n")
+
+
+def unwrapped(text: str) -> str:
+    """The value may stand in a CDATA section."""
+    bare = text.strip()
+    return bare[9:-3] if bare.startswith("<![CDATA[") and bare.endswith("]]>") else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +92,7 @@ def element(tags: Tags) -> Read:
     """A reader of one call, beginning at its opening tag."""
 
     def read(src: Source) -> None:
-        if not src.take(tags.call):
+        if not src.take(tags.call) or (tags.call.endswith("=") and not _may_be_name(src)):
             raise src.prose()
         attributes, closed = open_tag(src, tags.call)
         spec = src.tools.get(attributes.get("name"))
@@ -103,6 +111,12 @@ def element(tags: Tags) -> Read:
     return read
 
 
+def _may_be_name(src: Source) -> bool:
+    """Whether a name and the end of its tag stand here, or may still come."""
+    end = _NAME.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
+    return end == len(src.text) or src.text[end] == ">"
+
+
 def _parameters(src: Source, tags: Tags, name: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     value_ends = _value_ends(tags)
@@ -114,7 +128,8 @@ def _parameters(src: Source, tags: Tags, name: str) -> dict[str, Any]:
             raise CutOff if src.ended() else src.prose()
         attributes, closed = open_tag(src, tags.parameter)
         key = attributes.get("name", "")
-        text = "" if closed else tags.trim(_text(src, tags, value_ends, name))
+        further = src.tools.properties(name).keys() - arguments.keys() - {key} if name else set[str]()
+        text = "" if closed else tags.trim(_text(src, tags, value_ends, further))
         arguments[key] = _typed(src, name, key, text, attributes.get("string"))
 
 
@@ -137,7 +152,7 @@ def _value_ends(tags: Tags) -> re.Pattern[str]:
     return re.compile(rf"(?P<end>{end})|(?P<further>\n[ \t]*{further})|(?P<call_end>{call_end})")
 
 
-def _text(src: Source, tags: Tags, value_ends: re.Pattern[str], name: str) -> str:
+def _text(src: Source, tags: Tags, value_ends: re.Pattern[str], further: Collection[str]) -> str:
     """Move past the text of a parameter and its closing tag, which may be missing where the markup goes on.
 
     The end of a call counts only where the markup around it goes on too. Where it never does, the first one counts.
@@ -157,7 +172,7 @@ def _text(src: Source, tags: Tags, value_ends: re.Pattern[str], name: str) -> st
                         limit = next_call if (next_call := src.text.find(tags.call, after)) >= 0 else limit
             case "further":
                 end = after = end + 1
-                ends = _begins_parameter(src, tags, name)
+                ends = _begins_parameter(src, tags, further)
             case _:
                 after = end
                 ends = goes_on(src, *tags.outer, or_ends=False)
@@ -173,13 +188,13 @@ def _text(src: Source, tags: Tags, value_ends: re.Pattern[str], name: str) -> st
     return src.text[start : doubtful[0]]
 
 
-def _begins_parameter(src: Source, tags: Tags, name: str) -> bool:
-    """Whether the rest of an opening tag stands here, of a parameter that the tool has."""
+def _begins_parameter(src: Source, tags: Tags, further: Collection[str]) -> bool:
+    """Whether the rest of an opening tag stands here, of a parameter that may still come."""
     try:
         attributes, _ = open_tag(src, tags.parameter)
     except (CutOff, NoCall):
         return False
-    return bool(name) and attributes.get("name") in src.tools.properties(name)
+    return attributes.get("name") in further
 
 
 def goes_on(src: Source, *markers: str, or_ends: bool = True) -> bool:
