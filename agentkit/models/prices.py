@@ -89,7 +89,9 @@ _BILLS_MORE = (
 _PLAIN_TIERS = frozenset({None, "", "auto", "default", "standard", "on_demand"})
 
 
-def cost_usd(provider: str, model: str, usage: Usage, *, service_tier: str | None = None) -> float | None:
+def cost_usd(
+    provider: str, model: str, usage: Usage, *, service_tier: str | None = None, price: Price | None = None
+) -> float | None:
     """What one answer cost, in US dollars; None when that is not known.
 
     Args:
@@ -97,6 +99,7 @@ def cost_usd(provider: str, model: str, usage: Usage, *, service_tier: str | Non
         model: The model that was asked.
         usage: What the server counted for this answer.
         service_tier: The tier that the server says it served the answer in.
+        price: Of the model, where the provider itself told it.
     """
     if provider in FREE:
         return 0.0
@@ -105,7 +108,9 @@ def cost_usd(provider: str, model: str, usage: Usage, *, service_tier: str | Non
     counted = usage.input_tokens > 0 and usage.output_tokens >= 0 and 0 <= usage.cached_tokens <= usage.input_tokens
     if not counted or service_tier not in _PLAIN_TIERS:
         return None
-    if provider == "workers-ai" and (price := WORKERS_AI.get(model)) is not None:
+    if price is None and provider == "workers-ai":
+        price = WORKERS_AI.get(model)
+    if price is not None:
         return _cost(price, usage)
     return _from_genai_prices(provider, model, usage)
 

@@ -11,36 +11,38 @@ import json
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import anyio
 
-from agentkit.core.messages import Assistant, User
+from agentkit.core.messages import Assistant
 from agentkit.core.settings import Settings
 from agentkit.errors import MalformedResponse, ModelError, ModelNotFound, RequestRefused, UsageError
 from agentkit.models import json_bytes
+from agentkit.models.chat_completions.encode import Encoded
 from agentkit.models.chat_completions.errors import Fault
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
 from agentkit.models.model import Request
-from agentkit.models.workers_ai.decode import read_body
-from agentkit.models.workers_ai.errors import error_from_fault, error_of
+from agentkit.models.workers_ai.errors import CODES, error_from_fault, error_of
 from agentkit.models.workers_ai.journal import Chunk, Journal
 from agentkit.models.workers_ai.posting import was_not_accepted
 from agentkit.models.workers_ai.ranges import Ranges, check
-from agentkit.models.workers_ai.turn import billed
 
 MAX_BYTES = 10_000_000
 """What one request of a batch may have."""
 FIRST_POLL_S = 2.0
 LONGEST_POLL_S = 60.0
 MAX_SILENT_POLLS = 10
-"""Polls in a row that may fail before the caller is told; what was sent stays in the journal."""
+"""Polls of a request in a row that may fail before the caller is told; what was sent stays in the journal."""
+MAX_UNKNOWN_POLLS = 4
+"""Polls in a row to which the queue may say that it knows no such request, before its items fail."""
 
 Item: TypeAlias = str | Request | Mapping[str, Any]
 """A question, a request, or a body as the model page has it (`prompt` or `messages`), with an `external_reference`."""
 OnProgress: TypeAlias = Callable[[int, int], None]
 Send: TypeAlias = Callable[..., Awaitable[Any]]
+Encode: TypeAlias = Callable[[Request], Awaitable[Encoded]]
 
 _ENDED = frozenset({"failed", "error", "errored", "cancelled", "canceled", "expired"})
 _UNKNOWN = "the process ended while this item was being sent: it may have been paid; ask for it again on purpose"
@@ -75,12 +77,14 @@ class Prepared:
         body: What is sent.
         reference: The caller's name for it.
         offered: The tools in it.
+        request: What it was made from; None of a body that the caller wrote.
     """
 
     key: str
     body: Mapping[str, Any]
     reference: str | None
     offered: Offered = NO_TOOLS
+    request: Request | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,41 +92,50 @@ class Run:
     """One batch, from its items to its answers.
 
     Attributes:
-        model: The model's id.
         items: What is asked.
         journal: What was done so far.
         send: Sends a body to the queue and gives what came back; told what to do at the last moment before.
+        read: The answer that the body for an item is.
         poll_s: Seconds before the first poll; the wait doubles.
         on_progress: Told how many of how many are answered.
     """
 
-    model: str
     items: Sequence[Prepared]
     journal: Journal
     send: Send
+    read: Callable[[Prepared, bytes], Awaitable[Assistant]]
     poll_s: float = FIRST_POLL_S
     on_progress: OnProgress | None = None
-    _silent_polls: int = 0
+    _silent_polls: Counter[str] = field(default_factory=Counter)
+    _not_sent: ModelError | None = None
 
     async def answers(self, *, retry_failed: bool) -> list[BatchAnswer]:
         """Send what was not sent, wait for what was, and read it all.
 
         Args:
             retry_failed: Items that failed, and those of which it is not known, are sent again.
+
+        Raises:
+            ModelError: Nothing could be sent, or the queue fell silent. What is in it stands in the journal.
         """
         if retry_failed:
-            self._forget_failed()
+            await self._forget_failed()
         for chunk in self._chunks():
-            await self._submit(chunk)
+            try:
+                await self._submit(chunk)
+            except ModelError as error:
+                if not self._mine():
+                    raise
+                self._not_sent = error  # what the queue has is paid: it is waited for, the rest can be sent later
+                break
         self._tell()
         await self._wait()
-        return [self._read(index, item) for index, item in enumerate(self.items)]
+        return [await self._read(index, item) for index, item in enumerate(self.items)]
 
-    def _forget_failed(self) -> None:
-        progress = self.journal.progress
-        unknown = {key for chunk in progress.unknown.values() for key in chunk.keys}
-        mine = [item.key for item in self.items]
-        self.journal.again([k for k in mine if k in unknown or progress.answers.get(k, {}).get("success") is False])
+    async def _forget_failed(self) -> None:
+        waiting = {key for chunk in self.journal.progress.waiting.values() for key in chunk.keys}
+        found = [(item.key, await self._read(index, item)) for index, item in enumerate(self.items)]
+        self.journal.again([key for key, one in found if one.answer is None and key not in waiting])
 
     def _chunks(self) -> Iterator[list[Prepared]]:
         """What is still to be sent, in requests that are not too large."""
@@ -154,8 +167,8 @@ class Run:
             with anyio.CancelScope(shield=True):
                 body = {"requests": [item.body for item in items]}
                 said = await self.send(body, lambda: self.journal.write(intent))
-        except ModelError as error:
-            if was_not_accepted(error):
+        except (ModelError, UsageError) as error:
+            if isinstance(error, UsageError) or was_not_accepted(error):
                 self.journal.write({"withdrawn": name})
             raise
         request_id = said.get("request_id") if isinstance(said, Mapping) else None
@@ -179,17 +192,19 @@ class Run:
         return {name: chunk for name, chunk in self.journal.progress.waiting.items() if keys & set(chunk.keys)}
 
     async def _poll(self, chunk: Chunk) -> None:
+        name = str(chunk.request_id)
         try:
-            said = await self.send({"request_id": chunk.request_id})
-        except (ModelNotFound, RequestRefused) as error:
-            self._fail(chunk.keys, str(error))  # the queue does not know it (any more)
-            return
+            said = await self.send({"request_id": name})
         except ModelError as error:
-            self._silent_polls += 1
-            if not error.retryable or self._silent_polls >= MAX_SILENT_POLLS:
+            self._silent_polls[name] += 1
+            # a code that is known speaks of the account or the model, never of this request
+            unknown = isinstance(error, ModelNotFound | RequestRefused) and error.code not in CODES
+            if unknown and self._silent_polls[name] >= MAX_UNKNOWN_POLLS:
+                self._fail(chunk.keys, str(error))
+            elif not (unknown or error.retryable) or self._silent_polls[name] >= MAX_SILENT_POLLS:
                 raise
             return  # the next poll may do
-        self._silent_polls = 0
+        del self._silent_polls[name]
         if not self._take(chunk, said) and isinstance(said, Mapping) and said.get("status") in _ENDED:
             self._fail(chunk.keys, f"the batch ended as {said['status']}")
 
@@ -205,36 +220,36 @@ class Run:
             key = _key_of(chunk, item, position) if isinstance(item, Mapping) else None
             if key is not None:
                 found[key] = item
-        self.journal.write(*({"answered": key, "item": dict(item)} for key, item in found.items()))
-        self._fail([key for key in chunk.keys if key not in found], _MISSING)
+        missing = [key for key in chunk.keys if key not in found]
+        self.journal.write(
+            *({"answered": key, "item": item} for key, item in found.items()), *_failed(missing, _MISSING)
+        )
         self._tell()
         return True
 
     def _fail(self, keys: Sequence[str], message: str) -> None:
-        failed = {"success": False, "errors": [{"message": message}]}
-        self.journal.write(*({"answered": key, "item": failed} for key in keys))
+        self.journal.write(*_failed(keys, message))
 
     def _tell(self) -> None:
         if self.on_progress is not None:
             answers = self.journal.progress.answers
             self.on_progress(sum(item.key in answers for item in self.items), len(self.items))
 
-    def _read(self, index: int, item: Prepared) -> BatchAnswer:
-        raw = self.journal.progress.answers.get(item.key)
+    async def _read(self, index: int, item: Prepared) -> BatchAnswer:
+        progress = self.journal.progress
+        raw = progress.answers.get(item.key)
         if raw is None:
-            return BatchAnswer(index=index, reference=item.reference, error=_failure(_UNKNOWN))
+            sent = any(item.key in chunk.keys for chunk in progress.chunks.values())
+            error = _failure(_UNKNOWN) if sent or self._not_sent is None else self._not_sent
+            return BatchAnswer(index=index, reference=item.reference, error=error)
         try:
-            answer = self._answer(item, raw)
-        except ModelError as error:
-            return BatchAnswer(index=index, reference=item.reference, error=error, raw=raw)
+            if raw.get("success") is False:
+                raise error_of(200, {}, json_bytes.dumps(raw))
+            body = json_bytes.dumps(raw if raw.get("result") is None else {"result": raw["result"]})
+            answer = await self.read(item, body)
+        except ModelError as failed:
+            return BatchAnswer(index=index, reference=item.reference, error=failed, raw=raw)
         return BatchAnswer(index=index, reference=item.reference, answer=answer, raw=raw)
-
-    def _answer(self, item: Prepared, raw: Mapping[str, Any]) -> Assistant:
-        if raw.get("success") is False or raw.get("result") is None:
-            raise error_of(200, {}, json_bytes.dumps({"success": False, **raw}))
-        body = json_bytes.dumps({"result": raw["result"]})
-        answer = read_body(body, item.offered, lambda fault: error_from_fault(fault, 200, {}), model=self.model)
-        return billed(answer, {}, self.model)
 
 
 def _key_of(chunk: Chunk, item: Mapping[str, Any], position: int) -> str | None:
@@ -242,14 +257,21 @@ def _key_of(chunk: Chunk, item: Mapping[str, Any], position: int) -> str | None:
     reference, index = item.get("external_reference"), item.get("id", position)
     if isinstance(reference, str) and chunk.references.count(reference) == 1:
         return chunk.keys[chunk.references.index(reference)]
+    if isinstance(index, str) and index.isdecimal():
+        index = int(index)
     return chunk.keys[index] if type(index) is int and 0 <= index < len(chunk.keys) else None
+
+
+def _failed(keys: Sequence[str], message: str) -> Iterator[Mapping[str, Any]]:
+    """The lines that say so of these items."""
+    return ({"answered": key, "item": {"success": False, "errors": [{"message": message}]}} for key in keys)
 
 
 def _failure(message: str) -> ModelError:
     return error_from_fault(Fault(message, ("unknown_outcome",)), 200, {})
 
 
-def prepared(items: Sequence[Item], model: str, encode: Callable[[Request], tuple[bytes, Offered]]) -> list[Prepared]:
+async def prepared(items: Sequence[Request | Mapping[str, Any]], model: str, encode: Encode) -> list[Prepared]:
     """The items, ready to send; equal ones are told apart by how often they came before.
 
     Args:
@@ -259,25 +281,20 @@ def prepared(items: Sequence[Item], model: str, encode: Callable[[Request], tupl
     """
     seen: Counter[str] = Counter()
     out: list[Prepared] = []
+    request: Request | None
     for item in items:
-        body, reference, offered = _body(item, encode)
+        if isinstance(item, Request):
+            encoded = await encode(item)
+            body, reference, offered, request = json.loads(encoded.body), None, encoded.offered, item
+        else:
+            body, offered, request = dict(item), NO_TOOLS, None
+            reference = None if (given := body.pop("external_reference", None)) is None else str(given)
         digest = hashlib.sha256(json_bytes.dumps([model, reference, _sorted(body)])).hexdigest()[:24]
         key = f"{digest}-{seen[digest]}"
         seen[digest] += 1
         sent = {**body, "external_reference": reference or key}
-        out.append(Prepared(key=key, body=sent, reference=reference, offered=offered))
+        out.append(Prepared(key=key, body=sent, reference=reference, offered=offered, request=request))
     return out
-
-
-def _body(item: Item, encode: Callable[[Request], tuple[bytes, Offered]]) -> tuple[dict[str, Any], str | None, Offered]:
-    if isinstance(item, str):
-        item = Request(messages=[User(content=item)])
-    if isinstance(item, Request):
-        encoded, offered = encode(replace(item, memo={}))
-        return json.loads(encoded), None, offered
-    body = dict(item)
-    reference = body.pop("external_reference", None)
-    return body, None if reference is None else str(reference), NO_TOOLS
 
 
 def checked_body(body: Mapping[str, Any], settings: Settings, ranges: Ranges, max_tokens: int) -> dict[str, Any]:

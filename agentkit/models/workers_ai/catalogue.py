@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from agentkit.errors import UsageError
+from agentkit.models.prices import Price
 from agentkit.models.workers_ai.ranges import RANGES, Generation, Ranges
 
 Tools: TypeAlias = Literal["native", "prompted"]
@@ -32,9 +33,11 @@ class Capabilities:
         vision: It takes images, as data URLs.
         batch: It advertises the asynchronous queue.
         lora: It advertises adapters.
+        reasoning: It thinks before it answers; None is not known.
         reasoning_efforts: The values of `reasoning_effort` that it knows; none: it is not checked.
         paid_only: It needs the Workers Paid plan.
         context_tokens: Its window, by its page.
+        price: What `refresh` was told; None: the price of our own table.
         generation: Whose ranges its sampling parameters have.
         dropped: Settings that it fails on, so that they are not sent.
     """
@@ -47,9 +50,11 @@ class Capabilities:
     vision: bool = False
     batch: bool = False
     lora: bool = False
+    reasoning: bool | None = None
     reasoning_efforts: tuple[str, ...] = ()
     paid_only: bool = False
     context_tokens: int | None = None
+    price: Price | None = None
     generation: Generation = "current"
     dropped: frozenset[str] = frozenset()
 
@@ -63,6 +68,7 @@ UNKNOWN = Capabilities(vision=True)
 """A model that is not in the table: what it cannot do, its server will say."""
 
 _NO_CHOICE: frozenset[str] = frozenset()
+_UNITS = {"per m input tokens": "input", "per m output tokens": "output", "per m cached input tokens": "cached"}
 
 CATALOGUE: Mapping[str, Capabilities] = {
     "@cf/aisingapore/gemma-sea-lion-v4-27b-it": Capabilities(tools="prompted", context_tokens=128_000),
@@ -112,7 +118,8 @@ def refreshed(known: Capabilities, properties: Any) -> Capabilities:
         known: The row so far.
         properties: The item's list of `{property_id, value}`; the values are mostly texts.
     """
-    said = {p.get("property_id"): p.get("value") for p in properties or () if isinstance(p, Mapping)}
+    listed = properties if isinstance(properties, list) else []
+    said = {str(p.get("property_id")): p.get("value") for p in listed if isinstance(p, Mapping)}
     window = str(said.get("context_window", "")).replace(",", "")
     return replace(
         known,
@@ -121,8 +128,31 @@ def refreshed(known: Capabilities, properties: Any) -> Capabilities:
         lora=_is_true(said.get("lora")),
         vision=_is_true(said.get("vision")),
         paid_only=_is_true(said.get("require_workers_paid")),
+        reasoning=_is_true(said.get("reasoning")),
+        reasoning_efforts=_efforts(said.get("reasoning_effort")) or known.reasoning_efforts,
         context_tokens=int(window) if window.isdecimal() else known.context_tokens,
+        price=_price(said.get("price")) or known.price,
     )
+
+
+def _efforts(said: Any) -> tuple[str, ...]:
+    """The values of `reasoning_effort`: `{"supported_efforts": ["low", ...], ...}`."""
+    listed = said.get("supported_efforts") if isinstance(said, Mapping) else said
+    return tuple(effort for effort in listed if isinstance(effort, str)) if isinstance(listed, list) else ()
+
+
+def _price(said: Any) -> Price | None:
+    """The price of tokens: `[{"unit": "per M input tokens", "price": 0.35, "currency": "USD"}, ...]`."""
+    prices: dict[str, float] = {}
+    for row in said if isinstance(said, list) else ():
+        if isinstance(row, Mapping) and (kind := _UNITS.get(str(row.get("unit")).lower())) and _is_price(row):
+            prices[kind] = float(row["price"])
+    return Price(**prices) if {"input", "output"} <= prices.keys() else None
+
+
+def _is_price(row: Mapping[str, Any]) -> bool:
+    plain = re.fullmatch(r"\d{1,9}(\.\d{1,12})?", str(row.get("price")), re.ASCII)
+    return plain is not None and row.get("currency", "USD") == "USD"
 
 
 def check_model_id(model: str) -> str:

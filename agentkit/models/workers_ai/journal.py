@@ -71,7 +71,8 @@ class Progress:
             case {"again": [*keys]}:
                 for key in keys:
                     self.answers.pop(key, None)
-                self.chunks = {n: c for n, c in self.chunks.items() if not set(keys) & set(c.keys)}
+                for chunk in self.unknown.values():
+                    chunk.keys = [key for key in chunk.keys if key not in keys]
             case _:
                 pass
 

@@ -10,31 +10,39 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 from urllib.parse import urlencode
 
 from agentkit.core.events import Emit
-from agentkit.core.messages import Assistant, ToolResult
+from agentkit.core.messages import Assistant, ToolResult, User
 from agentkit.core.settings import NO_SETTINGS, Settings
 from agentkit.errors import ModelError, ModelNotFound, UsageError
 from agentkit.models import json_bytes
 from agentkit.models.chat_completions.encode import Encoded
-from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
-from agentkit.models.dialects import Prompted
-from agentkit.models.dialects.families import family_named
-from agentkit.models.dialects.recovering import Reading, take_apart
+from agentkit.models.chat_completions.tools import NO_TOOLS
 from agentkit.models.exchange import Exchange
 from agentkit.models.http import ClientTransport, PerLoop
 from agentkit.models.http_fast import best_transport
 from agentkit.models.model import Model, Request
 from agentkit.models.retrying import Retries
 from agentkit.models.workers_ai.account import Gateway, account_of
-from agentkit.models.workers_ai.batch import FIRST_POLL_S, BatchAnswer, Item, OnProgress, Run, checked_body, prepared
+from agentkit.models.workers_ai.batch import (
+    FIRST_POLL_S,
+    BatchAnswer,
+    Item,
+    OnProgress,
+    Prepared,
+    Run,
+    checked_body,
+    prepared,
+)
 from agentkit.models.workers_ai.catalogue import Capabilities, Tools, capabilities_of, check_model_id, refreshed
+from agentkit.models.workers_ai.decode import read_body
 from agentkit.models.workers_ai.embeddings import Embeddings, embeddings_in
 from agentkit.models.workers_ai.encode import MAX_TOKENS, WorkersEncoder, check_functions, prompt_body
-from agentkit.models.workers_ai.forced import Forced
+from agentkit.models.workers_ai.errors import error_from_fault
 from agentkit.models.workers_ai.journal import Journal
 from agentkit.models.workers_ai.posting import json_post, post_json, was_not_accepted
 from agentkit.models.workers_ai.ranges import check, check_response_format, settings_of
 from agentkit.models.workers_ai.trim import Trim, trimmed
 from agentkit.models.workers_ai.turn import DEFAULT_TIMEOUT_S, Noting, Turn, billed, timeout_of
+from agentkit.models.workers_ai.ways import Said, way
 
 TransportName: TypeAlias = Literal["native", "openai"]
 
@@ -105,12 +113,16 @@ class WorkersAI:
         self.retries = retries if isinstance(retries, Retries) else Retries(times=retries)
         self._tools: Tools | Literal["auto"] = tools
         self._trim: Trim | Literal["auto"] | None = trim_tools
-        self._fixed: dict[str, Any] = {"options": {"rejectIfBusy": True}} if reject_if_busy else {}
-        if functions:
-            self._fixed["functions"] = check_functions(functions, native=transport == "native")
+        self._options: dict[str, Any] = {"options": {"rejectIfBusy": True}} if reject_if_busy else {}
+        checked = check_functions(functions, native=transport == "native")
+        self._functions: dict[str, Any] = {"functions": checked} if checked else {}
         self._json_mode = True
-        self._encoders: dict[tuple[Capabilities, bool], WorkersEncoder] = {}
-        self._ways = _ways(self)
+        self._encoders: dict[tuple[Capabilities, bool, bool], WorkersEncoder] = {}
+        self._ways: Mapping[tuple[Tools, bool], Model] = {
+            ("native", False): way("native", _Wire(self, with_tools=False), model),
+            ("native", True): way("native", _Wire(self, with_tools=True), model),
+            ("prompted", True): way("prompted", _Wire(self, with_tools=True), model),
+        }
 
     @property
     def tools(self) -> Tools:
@@ -125,10 +137,9 @@ class WorkersAI:
             ModelError: There is no answer; what was emitted is void.
         """
         request = replace(request, settings=self._merged(request.settings))
-        with_tools = bool(request.tools or _has_calls(request))
-        way = self._ways[self.tools if with_tools else "native", with_tools]
-        left = await trimmed(self._trim, way, request)
-        answer = await way.call(replace(request, tools=left.tools), emit)
+        chosen = self._ways[self._how(request)]
+        left = await trimmed(self._trim, chosen, request)
+        answer = await chosen.call(replace(request, tools=left.tools), emit)
         if not left.usage.requests:
             return answer
         paid = None if answer.cost_usd is None or left.cost_usd is None else answer.cost_usd + left.cost_usd
@@ -163,7 +174,7 @@ class WorkersAI:
         if response_format is not None:
             check_response_format(response_format)
         merged = self._merged(settings_of(settings, self.can.ranges))
-        more = {"raw": raw, "lora": lora, "response_format": response_format, "options": self._fixed.get("options")}
+        more = {"raw": raw, "lora": lora, "response_format": response_format, **self._options}
         body = prompt_body(prompt, merged, self.can, more)
 
         def write(stream: bool) -> Encoded:  # noqa: FBT001 - see `Turn.write`
@@ -226,14 +237,13 @@ class WorkersAI:
         if isinstance(items, str | Mapping):
             raise UsageError("batch takes a list of items, such as batch(['Name a river', 'Name a hill'])")
         url = self.account.run_url(self.model, self.gateway) + "?queueRequest=true"
-        bodies = [self._item(item) for item in items]
-        ready = prepared(bodies, self.model, self._encoded_item)
+        ready = await prepared([self._item(item) for item in items], self.model, self._encoded_item)
         with Journal(journal) as kept:
             run = Run(
-                model=self.model,
                 items=ready,
                 journal=kept,
-                send=lambda body, before=None: self._send(url, body, before=before),
+                send=lambda body, before=None: self._send(url, body, before=before, queue=True),
+                read=self._item_answer,
                 poll_s=poll_s,
                 on_progress=on_progress,
             )
@@ -307,11 +317,11 @@ class WorkersAI:
 
     async def _asked(self, request: Request, emit: Emit | None, *, with_tools: bool) -> Assistant:
         settings = request.settings
-        extended = replace(settings, extra={**settings.extra, **self._fixed})
+        extended = replace(settings, extra={**settings.extra, **self._options, **self._functions})
         # JSON mode would forbid the calls that a prompted model writes as text
         json_mode = self._json_mode and not (with_tools and self.tools == "prompted")
-        encoder = self._encoder(json_mode=json_mode)
         native = self.transport == "native"
+        encoder = self._encoder(native=native, json_mode=json_mode)
         account, gateway = self.account, self.gateway
         turn = Turn(
             model=self.model,
@@ -328,26 +338,54 @@ class WorkersAI:
         noting = Noting(self.http)
         limit_s = settings.timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None)
         exchange = Exchange(turn=turn, transport=noting, retries=self.retries, limit_s=limit_s, emit=emit)
-        return billed(await exchange.run(), noting.headers, self.model)
+        return billed(await exchange.run(), noting.headers, self.model, self.can.price)
 
-    def _item(self, item: Item) -> Item:
+    def _how(self, request: Request) -> tuple[Tools, bool]:
+        """Which of the ways a request goes."""
+        with_tools = bool(request.tools or _has_calls(request))
+        return self.tools if with_tools else "native", with_tools
+
+    def _item(self, item: Item) -> Request | Mapping[str, Any]:
         if isinstance(item, Mapping):
-            return checked_body(item, self._merged(NO_SETTINGS), self.can.ranges, MAX_TOKENS)
-        return replace(item, settings=self._merged(item.settings)) if isinstance(item, Request) else item
+            body = checked_body(item, self._merged(NO_SETTINGS), self.can.ranges, MAX_TOKENS)
+            return body if "prompt" in body else {**self._functions, **body}
+        request = Request(messages=[User(content=item)]) if isinstance(item, str) else item
+        return replace(request, settings=self._merged(request.settings), memo={})
 
-    def _encoded_item(self, request: Request) -> tuple[bytes, Offered]:
-        encoder = WorkersEncoder(self.model, self.can, native=True)
-        settings = self._merged(request.settings)
-        encoded = encoder.encode(request, settings, stream=False)
-        return encoded.body, encoded.offered
+    async def _encoded_item(self, request: Request) -> Encoded:
+        """A request of a batch as it is sent: with the tools in words where the server reads no calls."""
+        how, _ = self._how(request)
+        wire = Said()
+        await way(how, wire, self.model).call(request)
+        asked = wire.asked or request
+        settings = replace(asked.settings, extra={**asked.settings.extra, **self._functions})
+        encoder = self._encoder(native=True, json_mode=self._json_mode and how == "native")
+        return encoder.encode(asked, settings, stream=False)
 
-    async def _send(self, url: str, body: Mapping[str, Any] | None, *, before: Callable[[], None] | None = None) -> Any:
+    async def _item_answer(self, item: Prepared, body: bytes) -> Assistant:
+        """The answer that came for an item, its calls read as they were asked for."""
+        answer = read_body(body, item.offered, lambda fault: error_from_fault(fault, 200, {}), model=self.model)
+        if item.request is not None:
+            answer = await way(self._how(item.request)[0], Said(answer), self.model).call(item.request)
+        return billed(answer, {}, self.model, self.can.price)
+
+    async def _send(
+        self,
+        url: str,
+        body: Mapping[str, Any] | None,
+        *,
+        before: Callable[[], None] | None = None,
+        queue: bool = False,
+    ) -> Any:
         """JSON for JSON (or for nothing).
 
         What has a `before` must not happen twice: it is sent again only if the server certainly did not take it.
         """
         timeout_s = timeout_of(self.settings)
-        post = json_post(url, self.headers(with_tools=False), body, timeout_s=timeout_s)
+        headers = self.headers(with_tools=False)
+        if queue and self.gateway is not None:  # an old answer of the queue is wrong, a batch that is sent twice dear
+            headers |= {"cf-aig-skip-cache": "true", "cf-aig-max-attempts": "1"}
+        post = json_post(url, headers, body, timeout_s=timeout_s)
 
         async def attempt() -> Any:
             try:
@@ -359,10 +397,9 @@ class WorkersAI:
 
         return await self.retries.run(attempt, _no_listener)
 
-    def _encoder(self, *, json_mode: bool) -> WorkersEncoder:
-        key = self.can, json_mode
+    def _encoder(self, *, native: bool, json_mode: bool) -> WorkersEncoder:
+        key = self.can, native, json_mode
         if key not in self._encoders:
-            native = self.transport == "native"
             self._encoders[key] = WorkersEncoder(self.model, self.can, native=native, json_mode=json_mode)
         return self._encoders[key]
 
@@ -379,30 +416,8 @@ class _Wire:
         return await self._model.ask(request, emit, with_tools=self._with_tools)
 
 
-class _Native:
-    """The wire where the server reads tool calls: forced ones are looked for in the text, thoughts taken out of it."""
-
-    def __init__(self, wire: _Wire) -> None:
-        self._inner = Forced(wire)
-
-    async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
-        """One answer."""
-        return await take_apart(self._inner, request, emit, Reading())
-
-
 async def _no_listener(error: ModelError) -> None:
     """Nobody listens to a request that shows nothing until it is answered."""
-
-
-def _ways(model: WorkersAI) -> dict[tuple[Tools, bool], Model]:
-    """How a request is made, by the way to offer tools and by whether there are any."""
-    prompted = Prompted(_Wire(model, with_tools=True), family=_family(model.model))
-    prompted.family = replace(prompted.family, system=True)  # the server's template knows where instructions go
-    return {
-        ("native", False): _Native(_Wire(model, with_tools=False)),
-        ("native", True): _Native(_Wire(model, with_tools=True)),
-        ("prompted", True): prompted,
-    }
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:
@@ -419,12 +434,3 @@ def _session(request: Request) -> str:
     """A stable id of the conversation: the run's own, if the caller has none."""
     made: str = request.memo.setdefault("workers-ai session", os.urandom(12).hex())
     return request.session or made
-
-
-def _family(model: str) -> str:
-    """The family whose form of tools this model was trained on; a general one where none is known."""
-    try:
-        family = family_named(model)
-    except UsageError:
-        return "generic"
-    return family.name if family.offer is not None else "generic"

@@ -13,7 +13,16 @@ from agentkit.models.exchange import MAX_ANSWER_BYTES, MAX_ERROR_BYTES
 from agentkit.models.http import Post, Timeouts, Transport, first_words
 from agentkit.models.workers_ai.errors import error_of
 
-_NEVER_SENT = ("ConnectError", "ConnectTimeout", "ConnectionTimeoutError", "PoolTimeout", "ClientConnector")
+_NEVER_SENT = (
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionTimeoutError",
+    "PoolTimeout",
+    "ProxyError",
+    "ClientConnector",
+)
+_TIMEOUTS = frozenset({"3007", "3008", "7009"})
+"""Codes of servers that gave up waiting for another one."""
 
 
 async def post_json(
@@ -59,8 +68,10 @@ def json_post(url: str, headers: Mapping[str, str], body: Any, *, timeout_s: flo
 
 def was_not_accepted(error: ModelError) -> bool:
     """Whether the server certainly did not take the request: it said so, or was never reached."""
+    if isinstance(error, MalformedResponse):
+        return False
     if error.status is not None:
-        return error.status < 500 and error.status not in {200, 408}
+        return error.status < 500 and error.status != 408 and error.code not in _TIMEOUTS
     return type(error.__cause__).__name__.startswith(_NEVER_SENT)
 
 

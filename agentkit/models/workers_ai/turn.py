@@ -13,7 +13,7 @@ from agentkit.models.chat_completions.encode import Encoded
 from agentkit.models.chat_completions.errors import Fault
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
 from agentkit.models.http import Post, Reply, Timeouts, Transport
-from agentkit.models.prices import cost_usd
+from agentkit.models.prices import Price, cost_usd
 from agentkit.models.workers_ai.decode import NativeReader, read_body, require_something
 from agentkit.models.workers_ai.errors import error_from_fault, error_of
 
@@ -90,7 +90,7 @@ class Noting:
         """Nothing: the connections are those of the transport inside."""
 
 
-def billed(answer: Assistant, headers: Mapping[str, str], model: str) -> Assistant:
+def billed(answer: Assistant, headers: Mapping[str, str], model: str, price: Price | None = None) -> Assistant:
     """The answer with what its headers say (neurons, the gateway's words) and what it cost."""
     usage = answer.usage
     if usage.neurons is None and (neurons := _number(headers.get("cf-ai-neurons"))) is not None:
@@ -100,7 +100,7 @@ def billed(answer: Assistant, headers: Mapping[str, str], model: str) -> Assista
     return replace(
         answer,
         usage=usage,
-        cost_usd=0.0 if hit else cost_usd("workers-ai", model, usage),  # the gateway answers from its cache for nothing
+        cost_usd=0.0 if hit else cost_usd("workers-ai", model, usage, price=price),  # its cache costs nothing
         extra={**answer.extra, **kept},
     )
 
@@ -112,6 +112,7 @@ def timeout_of(settings: Settings) -> float:
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text else None
+        number = float(text or "nan")
     except ValueError:
         return None
+    return number if 0 <= number < 1e18 else None
