@@ -358,23 +358,25 @@ def usage_of(usage: Any, *, requests: int = 0) -> Usage:
     read = usage.get
     prompt_details, output_details = read("prompt_tokens_details"), read("completion_tokens_details")
     total, sent = _count(read("total_tokens")), _count(read("prompt_tokens"), read("input_tokens"))
-    neurons = read("neurons")
     return Usage(
         input_tokens=sent,
         output_tokens=_count(read("completion_tokens"), read("output_tokens"), max(0, total - sent)),
         cached_tokens=_count(_inside(prompt_details, "cached_tokens"), read("prompt_cache_hit_tokens")),  # DeepSeek
         reasoning_tokens=_count(_inside(output_details, "reasoning_tokens"), read("reasoning_tokens")),
         requests=requests,
-        neurons=float(neurons) if type(neurons) in {int, float} and 0 <= neurons < 1e18 else None,
+        neurons=_amount(read("neurons")),
     )
 
 
 def _count(*values: Any) -> int:
     """The first that is a number, as a count."""
-    for value in values:
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e18:
-            return int(value)
-    return 0
+    return int(next((amount for value in values if (amount := _amount(value)) is not None), 0))
+
+
+def _amount(value: Any) -> float | None:
+    """A number that can be meant; None where it is none."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value < 1e18 else None
 
 
 def _inside(value: Any, name: str) -> Any:
