@@ -1,4 +1,4 @@
-"""Text -> JSON value, or not at all.
+r"""Text -> JSON value, or not at all.
 
 Servers and models write almost-JSON where JSON is due. This module reads it under four rules:
 
@@ -11,7 +11,7 @@ Servers and models write almost-JSON where JSON is due. This module reads it und
 
 What is repaired, and only this: blanks and markers (`</tool_call>`, `<|im_end|>`, a code fence) around the value;
 raw control characters in strings; single, triple and smart quotes; escapes that JSON does not know (kept as
-written); `True`, `False`, `None`, tuples and Python's number forms; unquoted keys; comments; a trailing comma; one
+written, but refused where they show that another one is none: `C:\Users\new`); `True`, `False`, `None`, tuples and Python's number forms; unquoted keys; comments; a trailing comma; one
 closing bracket too many or too few; an object that is repeated, that follows an empty one, or whose quotes are escaped.
 
 Of a repeated key the last value counts, as in every JSON parser. Numbers that are not finite are refused, for JSON has

@@ -48,10 +48,14 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]|\.[0-9])(?:[eE][+-]|[\w.])*+", re.ASCII)
 _STRICT_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _FLOAT = re.compile(r"^(?![+-]?0[xX]).*[.eE]")
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9_]")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d]\w*+")
 _KEY = re.compile(r"[\w$](?:[\w$.-])*+")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4}))")
+
+_ESCAPES = re.compile(r"(?s)\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U00[01][0-9a-fA-F]{5}|.)")
+_PATH = re.compile(r"\S+|.*(?<![A-Za-z])[A-Za-z]:\\(?!\\).*", re.DOTALL)
 
 _ESCAPED = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LITERALS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
@@ -264,6 +268,8 @@ class Scanner:
             self.note("number form")
         if len(digits) > MAX_DIGITS:
             raise self.error("number", "too long a number")
+        if _LEADING_ZERO.match(digits):  # a code, or the rest of `1,000`
+            raise self.error("malformed", "not a number")
         number: int | float
         try:
             number = float(digits) if _FLOAT.search(digits) else int(digits, 0)
@@ -300,6 +306,9 @@ class Scanner:
             self.note("quotes")
         if _CONTROL.search(text, start, at):
             self.note("control characters")
+        if "escape" in self.notes and not raw and _is_torn(text[start : self.at]):
+            self.at = start
+            raise self.error("malformed", r"write each backslash as \\; some of these could be escapes")
         return self._encodable("".join(parts), start)
 
     def _escape(self, at: int, quote: str) -> tuple[str, int]:
@@ -340,3 +349,11 @@ class Scanner:
             near = self.text[self.at : self.at + 20]
             where += f', near "{"".join(c if c.isprintable() else " " for c in near)}"'
         return JSONError(message + where, reason=reason, position=self.at)
+
+
+def _is_torn(written: str) -> bool:
+    r"""Whether an escape of this string may be none, as its other backslashes are: in `C:\Users\new`, in `\bfoo\d`."""
+    escapes = set(_ESCAPES.findall(written))
+    turned = {one for one in escapes if len(one) > 1 or one in "bfnrt"}
+    kept = escapes - turned - {*_ESCAPED, "'"}
+    return bool(kept and (turned & {"b", "f"} or (turned and "".join(kept).isalnum() and _PATH.fullmatch(written))))

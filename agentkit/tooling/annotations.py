@@ -86,7 +86,7 @@ def described(hint: Any) -> str | None:
 
 def fields_of(hint: Any, default: Any) -> list[Any]:
     """The pydantic `Field`s that speak of a parameter, the strongest first; found without importing pydantic."""
-    notes = (default, *getattr(hint, "__metadata__", ()))
+    notes = (default, *reversed(getattr(hint, "__metadata__", ())))
     return [note for note in notes if type(note).__module__ == "pydantic.fields" and hasattr(note, "validation_alias")]
 
 
@@ -125,6 +125,17 @@ def _frames(scope: dict[str, Any]) -> dict[str, Any]:
             names = {**frame.f_locals, **names}
         frame = frame.f_back
     return names
+
+
+def name_in_frames(name: str) -> Any:
+    """What a calling function outside the library means by a name; None if none knows it."""
+    frame: types.FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to a caller's names
+    while frame is not None:
+        room = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if name in frame.f_locals and room not in ("agentkit", "pydantic"):
+            return frame.f_locals[name]
+        frame = frame.f_back
+    return None
 
 
 def _looks_like_context(hint: Any) -> bool:

@@ -2,45 +2,69 @@
 
 * Before Python 3.12 pydantic refuses a `TypedDict` of `typing`: it gets the same one of `typing_extensions`.
 * `Literal[Color.RED]` knows the member but not its value, which is what JSON can carry: values become members first.
-* Some abstract types have no schema of their own: a more concrete one stands in.
+* An enum of dates, tuples or bytes knows its values but not their JSON, which is what the schema shows.
+* Some abstract types have no schema of their own, or one that reads lazily and takes text for items: a list stands in.
 """
 
 from __future__ import annotations
 
 import enum
+import json
 import sys
 import types
 import typing
 from collections import abc
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 _STAND_INS: dict[Any, Any] = {
     typing.LiteralString: str,
+    typing.AnyStr: str,
     abc.Collection: list,
     abc.Container: list,
     abc.Reversible: list,
-    abc.Iterator: abc.Iterable,
+    abc.Iterable: list,
+}
+_ITERATORS = (abc.Iterator, abc.Generator)
+_JSON_SCALARS = (str, int, float, bool, type(None))
+_TYPED_DICT_PARTS = {
+    *("__required_keys__", "__optional_keys__", "__readonly_keys__", "__mutable_keys__", "__closed__"),
+    *("__extra_items__", "__pydantic_config__", "__doc__", "__module__", "__qualname__"),
 }
 
 
-def portable(hint: Any) -> Any:
-    """The annotation as pydantic takes it; the very same one if nothing in it needs a change."""
-    return _rebuilt(hint, {})
+def portable(hint: Any, names: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """The annotation as pydantic takes it; the very same one if nothing in it needs a change.
+
+    Args:
+        hint: The annotation.
+        names: Classes that only the function which made the tool knows.
+    """
+    return _rebuilt(hint, {}, names)
 
 
-def _rebuilt(hint: Any, twins: dict[Any, Any]) -> Any:
-    if isinstance(hint, type) and typing.is_typeddict(hint):
-        refused = sys.version_info < (3, 12) and type(hint).__module__ == "typing"
-        return (twins.get(hint) or _twin(hint, twins)) if refused else hint
+def _rebuilt(hint: Any, twins: dict[Any, Any], names: Mapping[str, Any]) -> Any:
+    from typing_extensions import is_typeddict  # noqa: PLC0415 - pydantic brings it
+
+    if is_typeddict(hint):
+        return hint if sys.version_info >= (3, 12) else (twins.get(hint) or _twin(hint, twins, names))
+    if isinstance(hint, enum.EnumMeta):
+        values = [member.value for member in hint]  # type: ignore[var-annotated]  # of any type
+        return hint if all(isinstance(value, _JSON_SCALARS) for value in values) else _by_json(hint, hint)
     origin: Any = get_origin(hint)
     args = get_args(hint)
+    if origin is Literal:
+        return _by_json(hint, [arg for arg in args if not isinstance(arg, _JSON_SCALARS) or isinstance(arg, enum.Enum)])
+    if origin is abc.Callable:  # its parameters are a list, which is no type
+        return hint
+    if (origin or hint) in _ITERATORS:
+        return _iterator(args)
     if (origin or hint) in _STAND_INS:
         hint = _STAND_INS[origin or hint][args] if args else _STAND_INS[origin or hint]
-    if origin is Literal:
-        return _literal(hint, args)
     if origin is Annotated:
-        return Annotated[(_rebuilt(args[0], twins), *hint.__metadata__)]
-    new = tuple(_rebuilt(arg, twins) for arg in args)
+        return Annotated[(_rebuilt(args[0], twins, names), *hint.__metadata__)]
+    new = tuple(_rebuilt(arg, twins, names) for arg in args)
     if all(one is other for one, other in zip(new, args, strict=True)):
         return hint
     if origin in (typing.Union, types.UnionType):
@@ -48,28 +72,29 @@ def _rebuilt(hint: Any, twins: dict[Any, Any]) -> Any:
     return hint.copy_with(new) if hasattr(hint, "copy_with") else origin[new]
 
 
-def _literal(hint: Any, args: tuple[Any, ...]) -> Any:
+def _by_json(hint: Any, members: Iterable[Any]) -> Any:
+    """The type, which also takes these members of it as the JSON that the schema shows for them."""
     from pydantic import BeforeValidator  # noqa: PLC0415 - heavy
+    from pydantic_core import to_jsonable_python  # noqa: PLC0415
 
-    members = {arg.value: arg for arg in args if isinstance(arg, enum.Enum)}
-    return Annotated[hint, BeforeValidator(lambda value: _lookup(members, value))] if members else hint
-
-
-def _lookup(members: dict[Any, Any], value: Any) -> Any:
-    try:
-        return members.get(value, value)
-    except TypeError:  # a value that cannot be hashed is no member's
-        return value
+    table = {json.dumps(to_jsonable_python(member)): member for member in members}
+    return Annotated[hint, BeforeValidator(lambda value: table.get(json.dumps(value), value))] if table else hint
 
 
-def _twin(hint: Any, twins: dict[Any, Any]) -> Any:
+def _iterator(args: tuple[Any, ...]) -> Any:
+    from pydantic import AfterValidator  # noqa: PLC0415 - heavy
+
+    return Annotated[list[args[:1] or Any], AfterValidator(iter)]  # type: ignore[misc]  # made at run time
+
+
+def _twin(hint: Any, twins: dict[Any, Any], names: Mapping[str, Any]) -> Any:
     """The same typed dict, of `typing_extensions`; known before its members are read, for it may hold itself."""
     from typing_extensions import TypedDict  # noqa: PLC0415 - pydantic brings it
 
     twin: Any = TypedDict(hint.__name__, {}, total=hint.__total__)  # type: ignore[misc]
     twins[hint] = twin
-    members = typing.get_type_hints(hint, include_extras=True)
-    twin.__annotations__ = {name: _rebuilt(member, twins) for name, member in members.items()}
-    twin.__required_keys__, twin.__optional_keys__ = hint.__required_keys__, hint.__optional_keys__
-    twin.__doc__, twin.__module__, twin.__qualname__ = hint.__doc__, hint.__module__, hint.__qualname__
+    members = typing.get_type_hints(hint, localns={hint.__name__: hint, **names}, include_extras=True)
+    twin.__annotations__ = {name: _rebuilt(member, twins, names) for name, member in members.items()}
+    for name in _TYPED_DICT_PARTS.intersection(vars(hint)):
+        setattr(twin, name, getattr(hint, name))
     return twin

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import Parameter as Raw
 from typing import Any
 
@@ -54,6 +54,7 @@ class Signature:
         contexts: Names that are filled with the `ToolContext`.
         positional: Names that must be passed by position, in order; empty where keywords do.
         hidden: Names that the model must not send, though `**kwargs` would take them.
+        names: Classes that the parameters' types name and only the function that made the tool knows, once needed.
     """
 
     parameters: tuple[Parameter, ...]
@@ -62,6 +63,7 @@ class Signature:
     contexts: tuple[str, ...] = ()
     positional: tuple[str, ...] = ()
     hidden: frozenset[str] = frozenset()
+    names: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def __iter__(self) -> Iterator[Parameter]:
         """Every parameter that a docstring may describe and the model may fill."""
@@ -144,7 +146,7 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
         name=name,
         hint=without_text(hint),
         default=default,
-        description=next((field.description for field in fields if field.description), described(hint)),
+        description=next((one.description for one in fields if one.description), described(hint)),
         alias=next(filter(None, map(_alias, fields)), None),
     )
 

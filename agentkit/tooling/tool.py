@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from agentkit.core.messages import ToolSpec
+from agentkit.errors import UsageError
 from agentkit.tooling.callables import doc_of, is_async, is_method, name_of, owner_of, stands_in_class
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.definition import ToolDefinition
@@ -161,6 +162,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
     """
     if function is None:
         return lambda decorated: tool(decorated, **options)
+    if not callable(function) and not isinstance(function, classmethod):
+        raise UsageError(f"{function!r:.80} cannot be a tool: a function can; a name is given as @tool(name=...)")
     if isinstance(function, types.MethodType) and isinstance(function.__func__, Tool):
         function = function.__func__.__get__(function.__self__)  # a classmethod over a tool, from Python 3.13 on
     made = function if isinstance(function, Tool) else _make(function, options.get("name"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from agentkit.core.json_schema import clean
 from agentkit.errors import UsageError
-from agentkit.tooling.annotations import fields_of
+from agentkit.tooling.annotations import fields_of, name_in_frames
 from agentkit.tooling.arguments import explain_pydantic
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.portable import portable
@@ -81,11 +81,15 @@ def json_schema_of(signature: Signature, *, name: str) -> dict[str, Any]:
     try:
         return clean(_adapter(signature).json_schema(schema_generator=_generator()))
     except Exception as error:  # a type's own hooks may raise anything
+        missing = str(error.name) if isinstance(error, NameError) else ""
+        if missing not in ("", *signature.names) and (found := name_in_frames(missing)) is not None:
+            signature.names[missing] = found
+            return json_schema_of(signature, name=name)
         guilty = list(signature)
         if len(guilty) > 1:
             for parameter in guilty:
                 json_schema_of(Signature(parameters=(parameter,)), name=name)
-        what = str(error).partition("\n")[0].partition(". Set `")[0]  # what follows is advice for models
+        what = str(error).partition("\n")[0].partition(". Set `")[0].rstrip(".")  # what follows is advice for models
         raise UsageError(
             f"tool {name!r}: no schema can be made of {guilty[0].name!r} ({guilty[0].hint!r}): {what}. "
             "Annotate it with a type that JSON can carry, or with ToolContext if the model shall not fill it"
@@ -102,15 +106,16 @@ class _Arguments:
         """The hook by which a type describes itself to pydantic."""
         from pydantic_core import core_schema  # noqa: PLC0415 - heavy
 
-        fields = {parameter.name: _field(parameter, handler) for parameter in self.signature.parameters}
+        names = self.signature.names
+        fields = {parameter.name: _field(parameter, handler, names) for parameter in self.signature.parameters}
         if (rest := self.signature.var_positional) is not None:
-            fields[rest.name] = _field(rest, handler)
+            fields[rest.name] = _field(rest, handler, names)
         more = self.signature.var_keyword
         return core_schema.typed_dict_schema(
             fields,
             extra_behavior="forbid" if more is None else "allow",
-            extras_schema=None if more is None else handler.generate_schema(portable(more.hint)),
-            config={"validate_by_name": True, "validate_by_alias": True},
+            extras_schema=None if more is None else handler.generate_schema(portable(more.hint, names)),
+            config={"validate_by_name": True, "validate_by_alias": True, "allow_inf_nan": False},
         )
 
 
@@ -119,20 +124,20 @@ def _adapter(signature: Signature) -> TypeAdapter[dict[str, Any]]:
 
     adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(Annotated[Any, _Arguments(signature)])
     if not adapter.pydantic_complete:
-        adapter.rebuild(raise_errors=True)  # says which name is missing
+        adapter.rebuild(raise_errors=True, _types_namespace=signature.names or None)  # says which name is missing
     return adapter
 
 
-def _field(parameter: Parameter, handler: GetCoreSchemaHandler) -> TypedDictField:
+def _field(parameter: Parameter, handler: GetCoreSchemaHandler, names: Mapping[str, Any]) -> TypedDictField:
     from pydantic_core import core_schema  # noqa: PLC0415 - heavy
 
     info = _field_info(parameter)
     if info is None:
-        schema = handler.generate_schema(portable(parameter.hint))
+        schema = handler.generate_schema(portable(parameter.hint, names))
         if parameter.default is not REQUIRED and parameter.default is not ABSENT:
             schema = core_schema.with_default_schema(schema, default=parameter.default)
         return core_schema.typed_dict_field(schema, required=parameter.default is REQUIRED)
-    schema = handler.generate_schema(_bare_hint(info))
+    schema = handler.generate_schema(_bare_hint(info, names))
     required = info.is_required()
     if not required:
         schema = core_schema.with_default_schema(
@@ -162,12 +167,12 @@ def _field_info(parameter: Parameter) -> FieldInfo | None:
 _SAID = ("title", "description", "examples", "deprecated", "json_schema_extra", "discriminator")
 
 
-def _bare_hint(info: FieldInfo) -> Any:
+def _bare_hint(info: FieldInfo, names: Mapping[str, Any]) -> Any:
     """The type with its constraints, without what only a field may have: default and alias are `_field`'s."""
     from pydantic import Field  # noqa: PLC0415 - heavy
 
     said: dict[str, Any] = {name: value for name in _SAID if (value := getattr(info, name)) is not None}
-    return Annotated[(portable(info.annotation), *info.metadata, Field(**said))]
+    return Annotated[(portable(info.annotation, names), *info.metadata, Field(**said))]
 
 
 @functools.cache
@@ -192,6 +197,10 @@ def _generator() -> type[GenerateJsonSchema]:
             """An object: the names of the fields are what a model can go by. Arrays are accepted too."""
             members = [core_schema.arguments_parameter(each["name"], each["schema"]) for each in schema["fields"]]
             return self.kw_arguments_schema(members, None)
+
+        def is_subclass_schema(self, schema: Any) -> dict[str, Any]:
+            """Refused: JSON carries no classes."""
+            return self.handle_invalid_for_json_schema(schema, "a class")
 
         def arguments_schema(self, schema: Any) -> dict[str, Any]:
             """What a named tuple was before pydantic 2.14."""

@@ -487,6 +487,13 @@ def test_a_policy_that_cannot_be_is_refused(options):
         tool(work, **options)
 
 
+@pytest.mark.parametrize("wrong", ["search", 3, ["a"]])
+def test_what_cannot_be_called_is_refused_with_the_way_to_name_a_tool(wrong):
+    """`@tool("search")` is how other libraries give a name."""
+    with pytest.raises(UsageError, match=r"cannot be a tool.*@tool\(name=\.\.\.\)"):
+        tool(wrong)
+
+
 def test_an_unknown_option_is_refused():
     """With what there is."""
     with pytest.raises(UsageError, match="timeout_s"):

@@ -52,12 +52,25 @@ class Point(NamedTuple):
     y: int = 3
 
 
+class Day(enum.Enum):
+    MONDAY = dt.date(2024, 1, 1)
+
+
+class Corner(enum.Enum):
+    NEAR = (0, 0)
+    FAR = (3, 4)
+
+
 Pair = collections.namedtuple("Pair", "left right")
 
 
 class Movie(typing.TypedDict):
     title: str
     year: typing.NotRequired[int]
+
+
+class Shelf(typing_extensions.TypedDict):
+    movies: list[Movie]
 
 
 class Film(typing_extensions.TypedDict, total=False):
@@ -178,7 +191,9 @@ FITS: list[tuple[Any, Any, Any]] = [
     (typing.Dict, {"a": 1}, {"a": 1}),
     (typing.LiteralString, "x", "x"),
     (typing.Collection[int], [1], [1]),
+    (typing.Iterable[int], [1], [1]),
     (typing.Iterator[int], [1], None),
+    (typing.AnyStr, "x", "x"),
     (Annotated[int, "how many"] | None, 1, 1),
     (frozenset[str], ["a"], frozenset("a")),
     (tuple[int, str], [1, "a"], (1, "a")),
@@ -195,6 +210,11 @@ FITS: list[tuple[Any, Any, Any]] = [
     (Mood, "good", Mood.GOOD),
     (list[Color], ["red"], [Color.RED]),
     (dict[Color, int], {"red": 1}, {Color.RED: 1}),
+    (Day, "2024-01-01", Day.MONDAY),
+    (list[Corner], [[3, 4]], [Corner.FAR]),
+    (dict[Day, int], {"2024-01-01": 1}, {Day.MONDAY: 1}),
+    (Literal[b"x"], "x", b"x"),
+    (Shelf, {"movies": [{"title": "x"}]}, {"movies": [{"title": "x"}]}),
     (dt.datetime, "2020-01-02T03:04:05Z", dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=dt.UTC)),
     (dt.date, "2020-01-02", dt.date(2020, 1, 2)),
     (dt.time, "03:04", dt.time(3, 4)),
@@ -678,6 +698,27 @@ def test_a_single_model_is_accepted_with_and_without_its_name():
     assert call(made, {"sku": "a", "qty": 2}) == Item(sku="a", qty=2)
 
 
+def test_text_is_no_list_of_letters():
+    """An iterable of strings is an array; a string in its place is a mistake."""
+    said = anyio.run(one(typing.Iterable[str]).call_json, '{"v": "abc"}')
+    assert str(said) == 'v: expected an array, got "abc"'
+
+
+@pytest.mark.parametrize("sent", ['"nan"', '"-inf"', '"1e999"', "1e999", "NaN"])
+def test_a_number_is_finite(sent):
+    """JSON has no other, so none arrives by way of text or of rounding."""
+    said = anyio.run(one(float).call_json, f'{{"v": {sent}}}')
+    assert said.is_error
+    assert "number" in str(said)
+
+
+def test_of_several_fields_the_outer_one_describes():
+    """An alias may bring its own; who uses the alias knows better."""
+    count = Annotated[int, Field(description="a count", ge=1)]
+    shown = one(Annotated[count, Field(description="how many")]).spec.parameters["properties"]["v"]
+    assert shown == {"type": "integer", "minimum": 1, "description": "how many"}
+
+
 # --- What cannot be a tool --------------------------------------------------------------------------------------------
 
 
@@ -687,7 +728,17 @@ class Opaque:
 
 @pytest.mark.parametrize(
     "hint",
-    [typing.Callable[[int], str], Opaque, types.ModuleType, "Missing", "1 +", list["Missing"], Generic, typing.IO],
+    [
+        typing.Callable[[int], str],
+        type[int],
+        Opaque,
+        types.ModuleType,
+        "Missing",
+        "1 +",
+        list["Missing"],
+        Generic,
+        typing.IO,
+    ],
     ids=str,
 )
 def test_a_type_without_a_schema_is_refused_where_it_is_decorated(hint):
@@ -720,6 +771,36 @@ def test_classes_of_the_calling_function_are_found():
         return Got((a, b))
 
     assert received(take, {"a": {"x": "1"}}) == (Local(x=1), None)
+
+
+def test_classes_that_local_classes_name_are_found():
+    """Also where the validator is built later, when the caller's frame is gone."""
+
+    def make():
+        class Part(BaseModel):
+            weight: int
+
+        @dataclasses.dataclass
+        class Whole:
+            parts: list[Part]
+            next: Whole | None = None
+
+        class Entry(typing.TypedDict):
+            whole: Whole
+            more: typing.NotRequired[list[Entry]]
+
+        return tool(take_entry(Entry)), Part, Whole
+
+    def take_entry(entry):
+        def take(a): ...
+
+        take.__annotations__["a"] = entry
+        return take
+
+    made, part, whole = make()
+    sent = {"whole": {"parts": [{"weight": "2"}]}}
+    got = made.validator.validate_json(json.dumps({"a": sent | {"more": [sent]}}))
+    assert got == {"a": {"whole": whole([part(weight=2)]), "more": [{"whole": whole([part(weight=2)])}]}}
 
 
 def test_classes_that_a_closure_holds_are_found():
