@@ -10,9 +10,10 @@ Servers and models write almost-JSON where JSON is due. This module reads it und
 4. Two answers are no answer: different objects in a row are refused, and so is prose beside the value.
 
 What is repaired, and only this: blanks and markers (`</tool_call>`, `<|im_end|>`, a code fence) around the value;
-raw control characters in strings; single, triple and smart quotes; escapes that JSON does not know (kept as
-written, but refused where they show that another one is none: `C:\Users\new`); `True`, `False`, `None`, tuples and Python's number forms; unquoted keys; comments; a trailing comma; one
-closing bracket too many or too few; an object that is repeated, that follows an empty one, or whose quotes are escaped.
+raw control characters in strings; single, triple and smart quotes; escapes that JSON does not know (kept as written,
+but refused where they show that another one is none: `C:\Users\new`); `True`, `False`, `None`, tuples and Python's
+number forms; unquoted keys; comments; a trailing comma; one closing bracket too many or too few; an object that is
+repeated, that follows an empty one, or whose quotes are escaped.
 
 Of a repeated key the last value counts, as in every JSON parser. Numbers that are not finite are refused, for JSON has
 none. A lone surrogate becomes U+FFFD, for no wire can encode it. Time is linear, depth is bounded by `MAX_DEPTH`, and
