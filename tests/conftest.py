@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from prefixes import watched
 
 MACHINE = ("this machine", "only Linux")
 """How the reason of a skip begins that no install step could mend (part of it is enough)."""
@@ -16,6 +17,14 @@ _skipped: list[str] = []
 def anyio_backend(request):
     """Every async test runs on both event loops."""
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def _every_prefix_finishes_the_same():
+    """Whatever runs in a test: a process that was killed at any entry of it would have come to the same end."""
+    with watched() as seen:
+        yield
+    seen.check()
 
 
 def pytest_runtest_logreport(report):

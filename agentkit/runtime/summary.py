@@ -44,7 +44,7 @@ async def summarise(run: Run) -> None:
     needed = run.state.context_failed
     messages = run.projection.messages
     covers = cut(messages)
-    entry = Summary(content="", covers=0)
+    entry, failed = Summary(content="", covers=0), None
     with run.deadline():
         try:
             if _is_worth_it(messages, covers, needed=needed):
@@ -54,10 +54,13 @@ async def summarise(run: Run) -> None:
                     content=text, covers=covers if text else 0, usage=answer.usage, cost_usd=answer.cost_usd
                 )
         except ModelError as fault:
-            await run.append(ModelFailed(error=type(fault).__name__, message=f"the summary failed: {fault}"))
+            failed = ModelFailed(error=type(fault).__name__, message=f"the summary failed: {fault}")
             if needed:
+                await run.append(failed)
                 raise
-        await run.append(entry)
+        await run.append(entry)  # first: after a crash between the two, a failure alone would read as one of the run
+        if failed is not None:
+            await run.append(failed)
 
 
 async def _ask(run: Run, messages: Sequence[Message]) -> Assistant:
