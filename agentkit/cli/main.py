@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from agentkit.agent import Agent
 from agentkit.cli.batch import add_batch, run_batch
 from agentkit.cli.load_tools import load_tools, ready_tools
+from agentkit.cli.models import add_models, run_models
 from agentkit.cli.show import Human, Machine
 from agentkit.core.result import Result
 from agentkit.errors import AgentkitError, UsageError
@@ -48,12 +49,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--verbose", action="store_true", help="show steps, thoughts and what it cost")
     run.add_argument("--json", action="store_true", help="print JSON for machines")
     add_batch(commands)
+    add_models(commands)
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
     if options.command == "batch":
         return FAILED if run_batch(options) else OK
+    if options.command == "models":
+        run_models(options)
+        return OK
     question = sys.stdin.read() if options.question == "-" else options.question
     if not question.strip():
         raise UsageError('the question is empty; ask something: agentkit run "What is 23 * 47?"')

@@ -34,7 +34,7 @@ from agentkit.models.local.calling import Desk, choose, choose_one, fill
 from agentkit.models.local.engine import Engine
 from agentkit.models.local.sampling import CHAT, body_of
 from agentkit.models.local.speaking import speaker
-from agentkit.models.local.weights import gguf_path, smollm2
+from agentkit.models.local.weights import SMOLLM2, gguf_path, smollm2
 from agentkit.models.model import Request
 
 MAX_OUTPUT_TOKENS = 1024
@@ -59,7 +59,7 @@ class Local:
         """Name the file.
 
         Args:
-            path: A GGUF file of a chat model; None is SmolLM2-135M-Instruct.
+            path: A GGUF file of a chat model, or the name under which one was pulled; None is SmolLM2-135M-Instruct.
             threads: CPU threads. One is steady; more are faster on an idle machine and far slower on a busy one.
             context_tokens: The longest prompt and answer together; memory grows with it.
             chat_template: A Jinja template in the place of the file's own.
@@ -70,8 +70,11 @@ class Local:
         """
         if importlib.util.find_spec("xllamacpp") is None:
             raise UsageError("the embedded model needs llama.cpp: pip install 'agentkit[local]'")
-        find: Callable[[], Path] = smollm2 if path is None else partial(gguf_path, gguf_path(path))
-        self.name = "SmolLM2-135M-Instruct" if path is None else Path(path).stem
+        find: Callable[[], Path] = smollm2
+        self.name = "SmolLM2-135M-Instruct"
+        if path not in {None, SMOLLM2}:
+            file = gguf_path(path)
+            find, self.name = partial(gguf_path, file), file.stem
         self._settings = Settings(**settings)
         self._engine = Engine(find, threads=threads, context_tokens=context_tokens, template=chat_template)
 
