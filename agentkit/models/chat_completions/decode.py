@@ -173,19 +173,18 @@ class StreamReader:
     def _unusual(self, payload: bytes) -> Sequence[Delta]:
         """A payload that the fast reader refuses: the end, a remark, or JSON that is not quite."""
         said = payload.strip()
-        if isinstance(payload, ErrorEvent):
-            raise self._blame(Fault(first_words(said)))
         if said == b"[DONE]":
             self.done = True
             self._assembler.done()
             return ()
-        if said[:1] not in b"{[":
-            return ()  # `ping`, an empty line: no piece of the answer
         try:
-            return self._chunk(json_bytes.loads(payload), payload)
+            if said.startswith((b"{", b"[")):
+                return self._chunk(json_bytes.loads(payload), payload)
         except ValueError:
             self._assembler.damaged()
-            return ()
+        if isinstance(payload, ErrorEvent):
+            raise self._blame(Fault(first_words(said)))
+        return ()  # also `ping`, and an empty line: no piece of the answer
 
     def _chunk(self, chunk: Any, payload: bytes) -> Sequence[Delta]:
         fault = fault_in(chunk)

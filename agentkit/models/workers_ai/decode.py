@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from agentkit.core.events import Delta
@@ -145,7 +146,8 @@ class NativeReader(StreamReader):
             self._begun = True
             return self._assembler.text(text)  # nearly every older chunk
         if b'"tool_calls"' in payload and b'"choices"' not in payload:
-            chunk = json_bytes.loads(payload)  # with integers of any size
+            with suppress(ValueError):
+                chunk = json_bytes.loads(payload)  # with integers of any size
         return [delta for shaped in chunks_of(chunk) for delta in super(NativeReader, self)._chunk(shaped, payload)]
 
     def _choice(self, choice: Mapping[str, Any], payload: bytes) -> list[Delta]:
@@ -157,7 +159,7 @@ class NativeReader(StreamReader):
 def chunks_of(value: Any) -> Iterator[Any]:
     """A payload of any shape as chunks of a chat completion; the same object where it is one, or a fault."""
     match value:
-        case {"choices": _} | {"error": _} | {"errors": [_, *_]}:
+        case {"choices": _} | {"error": _} | {"errors": [_, *_]} | {"success": False}:
             yield value
         case {"streamed_data": list() as parts}:
             for part in parts:
