@@ -16,6 +16,7 @@ from typing import Any
 from agentkit.errors import (
     AuthFailed,
     ContextTooLong,
+    MalformedResponse,
     ModelError,
     ModelNotFound,
     QuotaExhausted,
@@ -30,6 +31,7 @@ CODES: Mapping[str, type[ModelError]] = {
     **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests"), RateLimited),
     **dict.fromkeys(("tokens", "requests", "throttling", "throttled", "slow_down"), RateLimited),
     **dict.fromkeys(("insufficient_quota", "quota_exceeded", "insufficient_balance", "billing_error"), QuotaExhausted),
+    **dict.fromkeys(("budget_exceeded", "exceeded_current_quota_error", "arrearage", "1113"), QuotaExhausted),
     **dict.fromkeys(("billing_hard_limit_reached", "billing_not_active", "payment_required"), QuotaExhausted),
     **dict.fromkeys(
         ("context_length_exceeded", "context_window_exceeded", "exceed_context_size_error", "3006"), ContextTooLong
@@ -43,9 +45,11 @@ CODES: Mapping[str, type[ModelError]] = {
     **dict.fromkeys(
         ("content_filter", "content_policy_violation", "invalid_prompt", "string_above_max_length"), RequestRefused
     ),
-    **dict.fromkeys(("overloaded_error", "overloaded", "engine_overloaded", "server_error", "api_error"), Unavailable),
+    **dict.fromkeys(("overloaded_error", "overloaded", "engine_overloaded", "server_error"), Unavailable),
     **dict.fromkeys(("internal_error", "internal_server_error", "service_unavailable", "unavailable"), Unavailable),
     **dict.fromkeys(("timeout", "timeout_error", "deadline_exceeded", "unavailable_error", "internal"), Unavailable),
+    "capacity_exceeded": Unavailable,
+    "tool_use_failed": MalformedResponse,  # Groq: what the model wrote is no call; another try may be one
     # Workers AI (developers.cloudflare.com/workers-ai/platform/errors): 429 alone does not tell these apart
     **dict.fromkeys(("3036", "4006"), QuotaExhausted),  # the daily allocation is used up
     **dict.fromkeys(("3040", "3007", "7009"), Unavailable),  # out of capacity, timeout, upstream
@@ -71,22 +75,26 @@ STATUSES: Mapping[int, type[ModelError]] = {
     501: RequestRefused,
 }
 
+
 _WORDS: tuple[tuple[type[ModelError], re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (
         (ContextTooLong, r"context[ _](?:length|window|size|limit)|maximum (?:context|(?:prompt|input) length)"),
         (ContextTooLong, r"(?:prompt|input) is too long|too many (?:input )?tokens|reduce the length of"),
         (ContextTooLong, r"tokens? (?:count )?.{0,60}exceeds?\b|too large for model|max_new_tokens\W+must be"),
-        (ContextTooLong, r"max_(?:completion_)?tokens\W+is too large"),
+        (ContextTooLong, r"exceeds max(?:imum)? length|range of input length|sequence length|model token limit"),
+        (ContextTooLong, r"ContextWindowExceeded"),
+        (RequestRefused, r"input was flagged|max_(?:completion_)?tokens\W+is too large"),
         (AuthFailed, r"(?:invalid|incorrect|missing|no) api key|api key (?:not valid|is (?:invalid|missing|not set))"),
-        (ModelNotFound, r"not a valid model|no such model|(?:unknown|invalid) model"),
+        (ModelNotFound, r"not a valid model|no such model|(?:unknown|invalid) model|model identifier is invalid"),
         (ModelNotFound, r"\bmodel\b.{0,120}\b(?:does not exist|not found|deprecated)"),
     )
 )
 """Words that say more than the status, where no code does."""
 _QUOTA = re.compile(
-    r"exceeded your current quota|insufficient[_ ](?:quota|balance|credits?|funds)|out of credits|per day\b|"
-    r"(?:daily|monthly)\b.{0,40}(?:limit|allocation|quota)|requires more credits",
+    r"exceeded your current quota|insufficient[_ ](?:quota|balance|credits?|funds)|out of credits|"
+    r"(?:per|/) ?(?:day|month)\b|(?:daily|monthly)\b.{0,40}(?:limit|allocation|quota)|requires more credits|"
+    r"credit balance is too low|have any credits|key limit exceeded|free tier\b.{0,40}\bexhausted",
     re.IGNORECASE,
 )
 _WAIT = re.compile(
@@ -224,8 +232,10 @@ def error_from(
 def _kind(fault: Fault, status: int) -> type[ModelError]:
     codes = [*fault.codes, *_CODE_IN_TEXT.findall(fault.message)]
     by_code = next((CODES[code] for code in codes if code in CODES), None)
-    if by_code in {None, RateLimited} and status in {200, 403, 429} and _QUOTA.search(fault.message):
+    if by_code in {None, RateLimited} and status in {200, 400, 403, 429} and _QUOTA.search(fault.message):
         return RateLimited if _asked_wait_s(fault.message) else QuotaExhausted
+    if status == 413 and by_code is RateLimited:
+        return ContextTooLong  # Groq: more tokens than a minute allows, so that no wait helps
     if status != 429 and by_code in {None, RequestRefused, Unavailable, ModelNotFound}:
         for kind, words in _WORDS:
             if words.search(fault.message):
