@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentkit.core.events import ReasoningEvent, TextEvent, ToolCallEvent, ToolCallReady
+from agentkit.core.events import ReasoningEvent, TextEvent, ToolCallEvent, ToolCallGrows, ToolCallReady
 from agentkit.core.messages import Usage
 from agentkit.errors import MalformedResponse
 from agentkit.models.assemble import Assembler, CallPiece, is_whole_object, new_call_id
@@ -28,6 +28,20 @@ def test_an_answer_of_all_kinds():
     assert (answer.content, answer.reasoning, answer.finish_reason) == ("Let me.", "Hm.", "tool_calls")
     assert [(c.name, c.arguments) for c in answer.tool_calls] == [("add", '{"a": 1}')]
     assert answer.usage == Usage(input_tokens=3, output_tokens=2, requests=1)
+
+
+def test_long_arguments_are_told_as_they_grow():
+    """Now and then, each time longer, and seldom enough that a long call costs what a short one does for its length."""
+    arguments = '{"rows": [' + ", ".join(map(str, range(20_000))) + "]}"
+    assembler = Assembler({"add"})
+    deltas = [*assembler.call(CallPiece(name="add", arguments=arguments[:1]))]
+    for at in range(1, len(arguments), 4):
+        deltas += assembler.call(CallPiece(arguments=arguments[at : at + 4]))
+    grown = [len(delta.call.arguments) for delta in deltas if isinstance(delta, ToolCallGrows)]
+    assert 30 < len(grown) < 120
+    assert grown == sorted(set(grown))
+    assert all(arguments.startswith(d.call.arguments) for d in deltas if isinstance(d, ToolCallGrows))
+    assert isinstance(deltas[-1], ToolCallReady)
 
 
 def test_nothing_is_no_answer():
