@@ -177,7 +177,8 @@ class Exchange:
         await self._payloads(reader, events.feed(head))
         with anyio.CancelScope(deadline=_patience(reader)) as patience:  # it may end a read, never a listener
             async for data in chunks:
-                patience.deadline = math.inf
+                if patience.deadline != math.inf:
+                    patience.deadline = math.inf
                 left -= len(data)
                 if left < 0:
                     raise MalformedResponse(f"the stream is longer than {MAX_ANSWER_BYTES} bytes", retryable=False)
@@ -187,11 +188,15 @@ class Exchange:
         await self._payloads(reader, events.close())
 
     async def _payloads(self, reader: Reader, payloads: Iterable[bytes]) -> None:
+        emit = self.emit
         for payload in payloads:
             self._heard = True
             if reader.done:
                 return
-            await self._show(reader.feed(payload))
+            for delta in reader.feed(payload):  # `_show`, without a coroutine for each payload
+                self._emitted = True
+                if emit is not None and (wait := emit(delta)) is not None:
+                    await wait
 
     async def _show(self, deltas: Iterable[Delta]) -> None:
         emit = self.emit

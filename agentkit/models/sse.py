@@ -46,6 +46,9 @@ class EventReader:
         Raises:
             MalformedResponse: An event is longer than `max_event_bytes`.
         """
+        begun = self._pending or self._data or self._name
+        if data[:6] == b"data: " and data[-2:] == b"\n\n" and data.count(b"\n") == 2 and not (begun or b"\r" in data):
+            return [data[6:-2]]  # one event in one read, as most servers send them
         if self._pending:
             if b"\n" not in data and b"\r" not in data:
                 self._hold(data)

@@ -104,8 +104,9 @@ class EventStream(Generic[Out]):
             self._news.set()
 
     def _put(self, event: Event) -> Any:
+        if not self._waiting:  # the reader sleeps only then
+            self._news.set()
         self._waiting.append(event)
-        self._news.set()
         if len(self._waiting) < MAX_WAITING:
             return None
         if self._room.is_set():

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +37,9 @@ _OF_ANSWER = ("id", "service_tier", "system_fingerprint", "prompt_logprobs", "ci
 _OF_CHOICE = ("logprobs", "stop_reason")
 _OF_MESSAGE = ("refusal", "annotations", "reasoning_details", "audio", "images")
 _OF_CALL = ("extra_content",)  # Gemini's thought signatures
+_AROUND_CONTENT = re.compile(rb'(.*?"content"\s*:\s*")[^"\\]*(".*)', re.DOTALL)
+_LESSONS = 64
+_PROBE = "a text that no server sends"
 _OBJECT_ARGUMENTS = re.compile(rb'"(?:arguments|parameters|input|args)"\s*:\s*[{\[]')
 
 
@@ -115,7 +119,10 @@ class StreamReader:
         done: The server said that nothing follows.
     """
 
-    __slots__ = ("_assembler", "_begun", "_blame", "_extra", "_loads", "_model", "_offered", "_pieces", "done")
+    __slots__ = (
+        *("_assembler", "_begun", "_blame", "_extra", "_frame", "_head", "_lessons"),
+        *("_loads", "_model", "_offered", "_pieces", "_tail", "done"),
+    )
 
     def __init__(self, offered: Offered, blame: Blame, *, model: str = "") -> None:
         self._assembler = Assembler(offered.names)
@@ -126,6 +133,9 @@ class StreamReader:
         self._extra: dict[str, Any] = {}
         self._pieces: dict[str, list[Any]] = {}  # what of `extra` comes in pieces
         self._loads = json_bytes.fast_loads()
+        self._head = self._tail = b""  # what stood around the text of the last plain chunks, see `_learn`
+        self._frame = (b"", b"")
+        self._lessons = _LESSONS
         self.done = False
 
     @property
@@ -139,6 +149,14 @@ class StreamReader:
         Raises:
             ModelError: It is a fault.
         """
+        head, tail = self._head, self._tail
+        if head and payload.startswith(head) and payload.endswith(tail) and type(payload) is bytes:
+            try:
+                text = payload[len(head) : -len(tail)].decode()
+                if '"' not in text and "\\" not in text and len(payload) >= len(head) + len(tail):
+                    return self._assembler.text(text)
+            except UnicodeDecodeError:
+                pass
         try:
             chunk = self._loads(payload)
         except ValueError:
@@ -150,10 +168,28 @@ class StreamReader:
                 if len(delta) == 1 and choice["finish_reason"] is None and type(text := delta["content"]) is str:
                     get = choice.get
                     if not (get("index") or get("logprobs") or chunk.get("usage") or chunk.get("error")):
+                        if self._lessons:
+                            self._learn(payload, chunk)
                         return self._assembler.text(text)
             except (LookupError, TypeError, ValueError, AttributeError):
                 pass
         return self._chunk(chunk, payload)
+
+    def _learn(self, payload: bytes, chunk: Any) -> None:
+        """Remember what stands around the text of a plain chunk, where two in a row agree.
+
+        A chunk with the same around it differs in its text only, and need not be parsed: a text without a quotation
+        mark and a backslash is a JSON string as it stands. A probe tells that this is the place of the text.
+        """
+        self._lessons -= 1
+        place = _AROUND_CONTENT.fullmatch(payload)
+        head, tail = (place[1], place[2]) if place else (b"", b"")
+        before, self._frame = self._frame, (head, tail)
+        if head and (head, tail) == before:
+            with suppress(ValueError):
+                probe = self._loads(b"".join((head, _PROBE.encode(), tail)))
+                if probe == {**chunk, "choices": [{**chunk["choices"][0], "delta": {"content": _PROBE}}]}:
+                    self._head, self._tail = head, tail
 
     def finish(self) -> tuple[Assistant, Sequence[Delta]]:
         """The answer, and the deltas that were held back.

@@ -126,6 +126,8 @@ async def take_apart(model: Model, request: Request, emit: Emit | None, reading:
     """One answer of a model, its calls and thoughts taken out of its text as `reading` says."""
     if emit is None:
         answer = await model.call(request)
+        if not answer.content:
+            return answer
         splitter = reading.splitter(native=bool(answer.tool_calls) or answer.aborted)
         return _joined(answer, splitter.finish(answer.content, truncated=answer.finish_reason == "length"))
     listening = _Listening(emit, reading)
@@ -158,7 +160,6 @@ class _Listening:
     def _begin(self) -> None:
         self._splitter = self._reading.splitter(native=self._native)
         self._texts: list[str] = []
-        self._told: list[Delta] = []
 
     def take(self, delta: Delta) -> Awaitable[None] | None:
         """Take one delta of the inner model; gives back what is to be awaited, if anything is."""
@@ -166,12 +167,9 @@ class _Listening:
             return self._take(delta)
         self._texts.append(delta.text)
         deltas = self._splitter.feed(delta.text)
-        if len(deltas) > 1:
-            return self._tell(deltas)
-        for only in deltas:
-            self._told.append(only)
-            return self._emit(only)
-        return None
+        if len(deltas) == 1:
+            return self._emit(deltas[0])
+        return self._tell(deltas) if deltas else None
 
     async def _take(self, delta: Delta) -> None:
         match delta:
@@ -202,20 +200,17 @@ class _Listening:
 
     async def _tell_again(self, text: str) -> None:
         """Read a text from its beginning and tell what was not told; where that does not fit, begin again."""
-        told = self._told
+        told = self._splitter.said
         self._begin()
         self._texts = [text]
         deltas = self._splitter.feed(text)
-        left = _after(told, deltas)
-        if left is None:
-            await self._pass_on(RetryEvent("the answer was read again"))
-            left = deltas
-        self._told = told
-        await self._tell(left)
+        if told != Parsed():
+            rest = _rest(told, self._splitter.said)
+            deltas = [RetryEvent("the answer was read again"), *deltas] if rest is None else rest
+        await self._tell(deltas)
 
     async def _tell(self, deltas: Iterable[Delta]) -> None:
         for delta in deltas:
-            self._told.append(delta)
             await self._pass_on(delta)
 
     async def _pass_on(self, delta: Delta) -> None:
@@ -223,16 +218,11 @@ class _Listening:
             await wait
 
 
-def _after(told: Sequence[Delta], deltas: Sequence[Delta]) -> list[Delta] | None:
-    """What is left to tell of `deltas` to one who was told `told`; None where that was something else."""
-    if any(isinstance(delta, ToolCallEvent | RetryEvent) for delta in (*told, *deltas)):
-        return None if told else list(deltas)
-    left: list[Delta] = []
-    for kind in (ReasoningEvent, TextEvent):
-        before = "".join(delta.text for delta in told if isinstance(delta, kind))
-        now = "".join(delta.text for delta in deltas if isinstance(delta, kind))
-        if not now.startswith(before):
-            return None
-        if len(now) > len(before):
-            left.append(kind(now[len(before) :]))
-    return left
+def _rest(told: Parsed, now: Parsed) -> list[Delta] | None:
+    """What is left to tell to one who was told a part; None where that was something else."""
+    if told.calls or now.calls or not now.reasoning.startswith(told.reasoning):
+        return None
+    if not now.content.startswith(told.content):
+        return None
+    thought, text = now.reasoning[len(told.reasoning) :], now.content[len(told.content) :]
+    return [*([ReasoningEvent(thought)] if thought else ()), *([TextEvent(text)] if text else ())]
