@@ -17,14 +17,12 @@ class Marks:
         beginnings: What may still become one of them.
         first: Matches the characters that they begin with.
         longest: Characters of the longest.
-        doubt: Finds any of them, or what may still become one at the end of the text.
     """
 
     whole: re.Pattern[str]
     beginnings: frozenset[str]
     first: re.Pattern[str]
     longest: int
-    doubt: re.Pattern[str]
 
     def hold(self, text: str, start: int) -> int:
         """Where the end of the text begins that may still become a mark; the length of the text if there is none."""
@@ -52,21 +50,13 @@ def compile_marks(literals: frozenset[str]) -> Marks:
         beginnings=frozenset(literal[:end] for literal in literals for end in range(1, len(literal))),
         first=re.compile("|".join(map(re.escape, sorted(tree)))),
         longest=max(map(len, literals)),
-        doubt=re.compile("|".join(re.escape(first) + _pattern(rest, r"\Z") for first, rest in sorted(tree.items()))),
     )
 
 
-def _pattern(node: dict[str, Any], cut: str = "") -> str:
-    """A pattern of the tree's literals; where one begins another, the longer comes first.
-
-    Args:
-        node: The tree.
-        cut: What may stand in the place of the rest of a literal.
-    """
-    branches = [re.escape(character) + _pattern(child, cut) for character, child in sorted(node.items()) if character]
+def _pattern(node: dict[str, Any]) -> str:
+    """A pattern of the tree's literals; where one begins another, the longer comes first."""
+    branches = [re.escape(character) + _pattern(child) for character, child in sorted(node.items()) if character]
     if not branches:
         return ""
-    if cut and "" not in node:
-        branches.append(cut)
     inside = branches[0] if len(branches) == 1 and "" not in node else f"(?:{'|'.join(branches)})"
     return inside + ("?" if "" in node else "")
