@@ -185,7 +185,7 @@ ERRORS: Mapping[str, Scenario] = {
     ),
     "429": refused(429, None, "Too many requests"),
     "openai-body": Scenario(
-        raw=b'{"error": {"code": "invalid_prompt", "message": "AiError: AiError: Request refused"}}', status=400
+        raw=b'{"error": {"code": "invalid_prompt", "message": "AiError: AiError: Request timeout"}}', status=400
     ),
     "anthropic-body": Scenario(
         raw=b'{"type": "error", "error": {"type": "invalid_request_error", "message": "no such thing"}}', status=400

@@ -18,6 +18,8 @@ GATEWAY_URL = "https://gateway.ai.cloudflare.com/v1"
 MAX_ATTEMPTS = 5
 MAX_RETRY_DELAY_MS = 5000
 
+_BACKOFFS = ("constant", "linear", "exponential")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
@@ -56,10 +58,10 @@ class Gateway:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse what the gateway would refuse.
+        """Refuse what the gateway would refuse, and what no header can carry.
 
         Raises:
-            UsageError: Names the field, its value and what it may be.
+            UsageError: Names the field, and its value where that is no secret.
         """
         if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
             raise UsageError(f"gateway name {self.name!r}: letters, digits, '.', '_' and '-' only")
@@ -68,6 +70,16 @@ class Gateway:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise UsageError(f"gateway {name}={value!r} is out of range: it must be from {low} to {high}")
+        if self.backoff not in {None, *_BACKOFFS}:
+            raise UsageError(f"gateway backoff={self.backoff!r}: use {', '.join(_BACKOFFS)}")
+        for name in self.headers:
+            if not re.fullmatch(r"cf-aig-[a-z-]+", name.lower()) or name.lower() == "cf-aig-authorization":
+                raise UsageError(
+                    f"gateway headers={{{name!r}: ...}}: their names begin with cf-aig-; a token is authorization="
+                )
+        for name, text in self.sent(with_tools=False).items():
+            if not (text.isascii() and text.isprintable()):
+                raise UsageError(f"gateway: {name} holds a character that no HTTP header can carry")
 
     def sent(self, *, with_tools: bool) -> dict[str, str]:
         """The headers of one request.
@@ -77,7 +89,7 @@ class Gateway:
         """
         values = {
             "cf-aig-gateway-id": None if self.host else self.name,
-            "cf-aig-authorization": f"Bearer {self.authorization}" if self.authorization else None,
+            "cf-aig-authorization": f"Bearer {bare(self.authorization)}" if self.authorization else None,
             "cf-aig-skip-cache": (with_tools or None) if self.skip_cache is None else self.skip_cache,
             "cf-aig-cache-ttl": self.cache_ttl_s,
             "cf-aig-cache-key": self.cache_key,
@@ -90,7 +102,7 @@ class Gateway:
             "cf-aig-backoff": self.backoff,
         }
         written = {name: _written(value) for name, value in values.items() if value is not None}
-        return {**written, **{name.lower(): value for name, value in self.headers.items()}}
+        return {**written, **{name.lower(): _written(value) for name, value in self.headers.items()}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +159,7 @@ def account_of(account_id: str | None, api_token: str | None, base_url: str | No
     """
     account_id = (account_id or os.environ.get("CLOUDFLARE_ACCOUNT_ID", "")).strip()
     found = (value for name in CLOUDFLARE_KEYS if (value := os.environ.get(name, "").strip()))
-    token = (api_token or next(found, "")).strip().removeprefix("Bearer ").strip()
+    token = bare(api_token or next(found, ""))
     if not account_id:
         raise UsageError("workers-ai needs CLOUDFLARE_ACCOUNT_ID: set that variable, or pass account_id=...")
     if not token:
@@ -166,7 +178,14 @@ def _base(base_url: str | None) -> str:
     parts = urlsplit(given)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise UsageError(f"base_url must be an http(s) address such as {API_URL}")
+    if given.startswith(GATEWAY_URL.removesuffix("/v1")):
+        raise UsageError('base_url is the address of a gateway: pass gateway=Gateway(name="...", host=True) instead')
     return given.rstrip("/")
+
+
+def bare(token: str) -> str:
+    """A token as it is, however it was pasted."""
+    return token.strip().removeprefix("Bearer ").strip()
 
 
 def _written(value: Any) -> str:

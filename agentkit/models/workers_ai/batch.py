@@ -24,7 +24,7 @@ from agentkit.models.chat_completions.encode import Encoded
 from agentkit.models.chat_completions.errors import Fault
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
 from agentkit.models.model import Request
-from agentkit.models.workers_ai.errors import CODES, error_from_fault, error_of
+from agentkit.models.workers_ai.errors import CODES, error_from_fault
 from agentkit.models.workers_ai.journal import Chunk, Journal
 from agentkit.models.workers_ai.posting import was_not_accepted
 from agentkit.models.workers_ai.ranges import Ranges, check
@@ -243,10 +243,7 @@ class Run:
             error = _failure(_UNKNOWN) if sent or self._not_sent is None else self._not_sent
             return BatchAnswer(index=index, reference=item.reference, error=error)
         try:
-            if raw.get("success") is False:
-                raise error_of(200, {}, json_bytes.dumps(raw))
-            body = json_bytes.dumps(raw if raw.get("result") is None else {"result": raw["result"]})
-            answer = await self.read(item, body)
+            answer = await self.read(item, json_bytes.dumps(raw))
         except ModelError as failed:
             return BatchAnswer(index=index, reference=item.reference, error=failed, raw=raw)
         return BatchAnswer(index=index, reference=item.reference, answer=answer, raw=raw)

@@ -25,6 +25,7 @@ from agentkit.models.chat_completions.decode import Blame, StreamReader, read_an
 from agentkit.models.chat_completions.errors import fault_in
 from agentkit.models.chat_completions.tools import Offered
 
+_ANSWER_KEYS = frozenset({"choices", "response", "output", "responses", "tool_calls"})
 _CHUNK_KEYS = frozenset({"response", "tool_calls", "finish_reason", "usage"})
 _PLAIN_KEYS = frozenset({"response", "p"})
 _REASONING = ("reasoning_content", "reasoning")
@@ -61,12 +62,10 @@ def read_body(body: bytes, offered: Offered, blame: Blame, *, model: str) -> Ass
 def answer_in(value: Any) -> Any:
     """What the envelopes hold; None if they hold no answer."""
     answer = None
-    while isinstance(value, Mapping):
-        if value.keys() & {"choices", "response", "output", "responses"}:
+    while isinstance(value, Mapping) and value.get("success") is not False:
+        if value.keys() & _ANSWER_KEYS:
             return value
-        if value.get("success") is False or "result" not in value:
-            return value if "tool_calls" in value else None
-        answer = value = value["result"]
+        answer = value = value.get("result")
     return answer if isinstance(answer, str) else None
 
 

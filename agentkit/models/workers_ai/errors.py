@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from agentkit.errors import (
@@ -84,14 +85,24 @@ _TABLE = (
 CODES: Mapping[str, Code] = {row.code: row for row in _TABLE}
 """Every code that is known."""
 
+_CODE_OF_WORDS = (
+    ("request timeout", "3007"),
+    ("capacity temporarily exceeded", "3040"),
+    ("daily free allocation", "3036"),
+    ("model has been deprecated", "5028"),
+)
+"""Words that come without their code, or with a misleading one: `invalid_prompt` for a timeout."""
 _CODE_IN_TEXT = re.compile(r"\b(\d{4,5}): ?")
 _REQUEST_ID = re.compile(r"\s*\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)\s*$")
 _JSON_MODE = re.compile(r"JSON mode couldn'?t be met", re.IGNORECASE)
 _DAY_S = 86_400
+_TELLING_CHARS = 8
 
 
 def error_of(
-    status: int, headers: Mapping[str, str], body: bytes, *, secrets: Collection[str] = (), hint: str = ""
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
 ) -> ModelError:
     """The error that an answer is.
 
@@ -99,28 +110,27 @@ def error_of(
         status: HTTP status.
         headers: Of the answer, `get` in lower case.
         body: As it came.
-        secrets: Texts that must not be shown: servers repeat them.
-        hint: What the caller may want to change.
     """
     try:
         fault = fault_in(json_bytes.loads(body))
     except ValueError:
         fault = None
-    return error_from_fault(
-        fault or Fault(first_words(body) or "no explanation"), status, headers, secrets=secrets, hint=hint
-    )
+    return error_from_fault(fault or Fault(first_words(body) or "no explanation"), status, headers)
 
 
 def error_from_fault(
-    fault: Fault, status: int, headers: Mapping[str, str], *, secrets: Collection[str] = (), hint: str = ""
+    fault: Fault,
+    status: int,
+    headers: Mapping[str, str],
 ) -> ModelError:
     """The error that a fault is; see `error_of`."""
     traced = _REQUEST_ID.search(fault.message)
     fault = replace(fault, message=_REQUEST_ID.sub("", fault.message))
-    row = CODES.get(code_in(fault) or "")
+    code = code_in(fault)
+    row = CODES.get(code or next((known for words, known in _CODE_OF_WORDS if words in fault.message.lower()), ""))
     reset = _reset() if row is not None and row.kind is QuotaExhausted else ""
-    told = "; ".join(filter(None, (row.hint if row else "", reset, hint)))
-    plain = error_from(fault, status, headers, secrets=secrets, hint=told)
+    told = "; ".join(filter(None, (row.hint if row else "", reset)))
+    plain = error_from(fault, status, headers, hint=told)
     if traced:
         plain.request_id = traced[1]
     if _JSON_MODE.search(fault.message):
@@ -128,9 +138,9 @@ def error_from_fault(
     if row is None:
         return plain
     if isinstance(plain, ContextTooLong):
-        plain.code = row.code
+        plain.code = code or plain.code
         return plain
-    error = _as(plain, row.kind, row.code)
+    error = _as(plain, row.kind, code or plain.code)
     if row.kind is QuotaExhausted:
         error.retry_after_s = _until_midnight_s()
     if row.retryable is not None:
@@ -138,6 +148,24 @@ def error_from_fault(
     if row.try_another is not None:
         error.try_another = row.try_another
     return error
+
+
+def hush(error: ModelError, secrets: Collection[str]) -> ModelError:
+    """The same error, without what a server may have repeated (the end of it may have been cut off)."""
+    for secret in secrets:
+        words = re.escape(secret[:_TELLING_CHARS]) + r"\S*"
+        error.args = tuple(re.sub(words, "[key]", str(said)) for said in error.args)
+    return error
+
+
+@contextmanager
+def hushed(secrets: Collection[str]) -> Iterator[None]:
+    """A block whose errors are hushed."""
+    try:
+        yield
+    except ModelError as error:
+        hush(error, secrets)
+        raise
 
 
 def code_in(fault: Fault) -> str | None:

@@ -21,7 +21,7 @@ from agentkit.models.http import ClientTransport, PerLoop
 from agentkit.models.http_fast import best_transport
 from agentkit.models.model import Model, Request
 from agentkit.models.retrying import Retries
-from agentkit.models.workers_ai.account import Gateway, account_of
+from agentkit.models.workers_ai.account import Gateway, account_of, bare
 from agentkit.models.workers_ai.batch import (
     FIRST_POLL_S,
     BatchAnswer,
@@ -36,7 +36,7 @@ from agentkit.models.workers_ai.catalogue import Capabilities, Tools, capabiliti
 from agentkit.models.workers_ai.decode import read_body
 from agentkit.models.workers_ai.embeddings import Embeddings, embeddings_in
 from agentkit.models.workers_ai.encode import MAX_TOKENS, WorkersEncoder, check_functions, prompt_body
-from agentkit.models.workers_ai.errors import error_from_fault
+from agentkit.models.workers_ai.errors import error_from_fault, hushed
 from agentkit.models.workers_ai.journal import Journal
 from agentkit.models.workers_ai.posting import json_post, post_json, was_not_accepted
 from agentkit.models.workers_ai.ranges import check, check_response_format, settings_of
@@ -289,8 +289,8 @@ class WorkersAI:
 
     def secrets(self) -> tuple[str, ...]:
         """What no error may show."""
-        held = (self.account.token, self.gateway.authorization if self.gateway else None)
-        return tuple(secret for secret in held if secret)
+        of_gateway = bare((self.gateway and self.gateway.authorization) or "")
+        return tuple(filter(None, (self.account.token, of_gateway)))
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; those of others close when their loops end."""
@@ -338,7 +338,9 @@ class WorkersAI:
         noting = Noting(self.http)
         limit_s = settings.timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None)
         exchange = Exchange(turn=turn, transport=noting, retries=self.retries, limit_s=limit_s, emit=emit)
-        return billed(await exchange.run(), noting.headers, self.model, self.can.price)
+        with hushed(turn.secrets):
+            answer = await exchange.run()
+        return billed(answer, noting.headers, self.model, self.can.price)
 
     def _how(self, request: Request) -> tuple[Tools, bool]:
         """Which of the ways a request goes."""
@@ -364,7 +366,8 @@ class WorkersAI:
 
     async def _item_answer(self, item: Prepared, body: bytes) -> Assistant:
         """The answer that came for an item, its calls read as they were asked for."""
-        answer = read_body(body, item.offered, lambda fault: error_from_fault(fault, 200, {}), model=self.model)
+        with hushed(self.secrets()):
+            answer = read_body(body, item.offered, lambda fault: error_from_fault(fault, 200, {}), model=self.model)
         if item.request is not None:
             answer = await way(self._how(item.request)[0], Said(answer), self.model).call(item.request)
         return billed(answer, {}, self.model, self.can.price)
@@ -389,7 +392,8 @@ class WorkersAI:
 
         async def attempt() -> Any:
             try:
-                return await post_json(self.http, post, secrets=self.secrets(), timeout_s=timeout_s, before=before)
+                with hushed(self.secrets()):
+                    return await post_json(self.http, post, timeout_s=timeout_s, before=before)
             except ModelError as error:
                 if before is not None and not was_not_accepted(error):
                     error.retryable = False

@@ -29,7 +29,6 @@ async def post_json(
     transport: Transport,
     post: Post,
     *,
-    secrets: tuple[str, ...],
     timeout_s: float,
     before: Callable[[], None] | None = None,
 ) -> Any:
@@ -38,7 +37,6 @@ async def post_json(
     Args:
         transport: Where to send it.
         post: What to send.
-        secrets: Texts that no error may show.
         timeout_s: Seconds for all of it.
         before: Called at the last moment before anything is sent.
 
@@ -52,9 +50,9 @@ async def post_json(
         async with sending as reply:
             if not 200 <= reply.status < 300:
                 body = await reply.beginning(max_bytes=MAX_ERROR_BYTES)
-                raise error_of(reply.status, reply.headers, body, secrets=secrets)
+                raise error_of(reply.status, reply.headers, body)
             body = await reply.read(max_bytes=MAX_ANSWER_BYTES)
-            return _opened(body, reply.headers, secrets)
+            return _opened(body, reply.headers)
     raise Unavailable(f"no whole answer within {timeout_s} s")
 
 
@@ -75,11 +73,11 @@ def was_not_accepted(error: ModelError) -> bool:
     return type(error.__cause__).__name__.startswith(_NEVER_SENT)
 
 
-def _opened(body: bytes, headers: Mapping[str, str], secrets: tuple[str, ...]) -> Any:
+def _opened(body: bytes, headers: Mapping[str, str]) -> Any:
     try:
         value = json_bytes.loads(body)
     except ValueError:
         raise MalformedResponse(f"the answer is not JSON: {first_words(body)}") from None
     if isinstance(value, Mapping) and value.get("success") is False:
-        raise error_of(200, headers, body, secrets=secrets)
+        raise error_of(200, headers, body)
     return value["result"] if isinstance(value, Mapping) and "result" in value else value

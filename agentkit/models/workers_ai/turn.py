@@ -15,7 +15,7 @@ from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
 from agentkit.models.http import Post, Reply, Timeouts, Transport
 from agentkit.models.prices import Price, cost_usd
 from agentkit.models.workers_ai.decode import NativeReader, read_body, require_something
-from agentkit.models.workers_ai.errors import error_from_fault, error_of
+from agentkit.models.workers_ai.errors import error_from_fault, error_of, hush, hushed
 
 DEFAULT_TIMEOUT_S = 600.0
 """The longest wait for a whole answer, or for the next piece of a stream."""
@@ -57,7 +57,8 @@ class Turn:
 
     def whole(self, body: bytes) -> Assistant:
         """The answer that a body is."""
-        answer = read_body(body, self._offered, self._blame, model=self.model)
+        with hushed(self.secrets):
+            answer = read_body(body, self._offered, self._blame, model=self.model)
         return require_something(answer) if self._asked_for_stream else answer
 
     def reader(self) -> NativeReader:
@@ -66,10 +67,10 @@ class Turn:
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
         """The error that an answer with this status is."""
-        return error_of(status, headers, body, secrets=self.secrets)
+        return hush(error_of(status, headers, body), self.secrets)
 
     def _blame(self, fault: Fault) -> ModelError:
-        return error_from_fault(fault, 200, {}, secrets=self.secrets)
+        return hush(error_from_fault(fault, 200, {}), self.secrets)
 
 
 class Noting:

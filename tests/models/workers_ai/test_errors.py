@@ -66,7 +66,7 @@ KINDS = {
     "json-mode": (MalformedResponse, True, False),
     "overflow": (ContextTooLong, False, False),
     "429": (RateLimited, True, True),
-    "openai-body": (RequestRefused, False, False),
+    "openai-body": (Unavailable, True, True),
     "anthropic-body": (RequestRefused, False, False),
     "code-in-text": (Unavailable, True, True),
 }
