@@ -32,19 +32,16 @@ from agentkit.core.messages import NO_USAGE, Assistant, ToolCall, Usage
 from agentkit.errors import MalformedResponse
 
 FINISH_REASONS: Mapping[str, str] = {
-    "end_turn": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "stop_sequence": "stop",
-    "complete": "stop",
-    "model_length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "function_call": "tool_calls",
-    "tool_call": "tool_calls",
-    "tool_use": "tool_calls",
-    "safety": "content_filter",
-    "recitation": "content_filter",
+    **dict.fromkeys(("end_turn", "eos", "eos_token", "stop_sequence", "complete"), "stop"),
+    **dict.fromkeys(("model_length", "max_tokens", "max_output_tokens", "max_length", "token_limit"), "length"),
+    "model_context_window_exceeded": "length",
+    **dict.fromkeys(("function_call", "tool_call", "tool_use"), "tool_calls"),
+    **dict.fromkeys(
+        ("malformed_function_call", "unexpected_tool_call"), "tool_calls"
+    ),  # Gemini, of a call that it lost
+    **dict.fromkeys(("safety", "recitation", "prohibited_content", "blocklist", "spii"), "content_filter"),
+    **dict.fromkeys(("sensitive", "refusal", "guardrail_intervened", "content_filtered"), "content_filter"),
+    **dict.fromkeys(("insufficient_system_resource", "network_error", "abort", "aborted"), "error"),
 }
 """Other servers' words for the finish reasons of chat completions."""
 

@@ -223,7 +223,7 @@ class StreamReader:
         return ()  # also `ping`, and an empty line: no piece of the answer
 
     def _chunk(self, chunk: Any, payload: bytes) -> Sequence[Delta]:
-        fault = fault_in(chunk)
+        fault = fault_in(chunk) or fault_in(_inside(chunk, "x_groq"))
         if fault is None and isinstance(payload, ErrorEvent):
             fault = Fault(first_words(payload))
         if fault is not None:
@@ -253,7 +253,7 @@ class StreamReader:
     def _facts(self, chunk: Mapping[str, Any]) -> None:
         self._model = text_of(chunk.get("model")) or self._model
         self._extra = {**_kept(chunk, _OF_ANSWER), **self._extra}
-        if isinstance(usage := chunk.get("usage"), Mapping):
+        if isinstance(usage := chunk.get("usage") or _inside(chunk.get("x_groq"), "usage"), Mapping):
             self._assembler.usage(usage_of(usage))
 
     def _choice(self, choice: Mapping[str, Any], payload: bytes) -> list[Delta]:
@@ -396,7 +396,11 @@ def usage_of(usage: Any, *, requests: int = 0) -> Usage:
     return Usage(
         input_tokens=sent,
         output_tokens=_count(read("completion_tokens"), read("output_tokens"), max(0, total - sent)),
-        cached_tokens=_count(_inside(prompt_details, "cached_tokens"), read("prompt_cache_hit_tokens")),  # DeepSeek
+        cached_tokens=_count(
+            _inside(prompt_details, "cached_tokens"),
+            read("prompt_cache_hit_tokens"),  # DeepSeek
+            read("cached_tokens"),  # Moonshot
+        ),
         reasoning_tokens=_count(_inside(output_details, "reasoning_tokens"), read("reasoning_tokens")),
         requests=requests,
         neurons=_amount(read("neurons")),
