@@ -66,8 +66,9 @@ class _Watched(Run):
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Take over what is kept."""
+        entries = tuple(entries)
+        self.began_at = len(entries)
         super().restore(entries)
-        self.began_at = len(self.entries)
 
 
 @contextmanager

@@ -21,8 +21,9 @@ from agentkit.core.limits import Limits
 from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolSpec
 from agentkit.core.result import NO_OUTPUT, Result, RunReason
 from agentkit.core.settings import Settings
-from agentkit.core.state import OpenCall, State
+from agentkit.core.state import IllegalEntry, OpenCall, State
 from agentkit.core.view import Projection
+from agentkit.errors import StoreError
 from agentkit.models.model import Model, Request
 from agentkit.runtime.output import OutputFault, OutputType
 from agentkit.tooling.context import NO_CALL, ToolContext, ignore
@@ -156,9 +157,16 @@ class Run:
                 await log.append(entry)
 
     def restore(self, entries: Iterable[Entry]) -> None:
-        """Take over entries that are kept already."""
-        for entry in entries:
-            self.state.apply(entry)
+        """Take over entries that are kept already.
+
+        Raises:
+            StoreError: They are no transcript; says which one does not fit.
+        """
+        for number, entry in enumerate(entries):
+            try:
+                self.state.apply(entry)
+            except IllegalEntry as fault:
+                raise StoreError(f"the kept transcript is damaged: entry {number}: {fault}") from fault
             self.entries.append(entry)
             self.projection.push(entry)
 

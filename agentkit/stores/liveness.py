@@ -23,7 +23,7 @@ def own_name() -> str:
 
 def is_gone(name: str) -> bool:
     """Whether the process of this name is known to have ended."""
-    machine, pid, started = name.split("|")[:3]
+    machine, pid, started = (*name.split("|"), "", "")[:3]
     if machine != _machine(os.getpid()) or not pid.isdigit():
         return False
     try:

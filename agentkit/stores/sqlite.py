@@ -21,8 +21,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -31,7 +31,7 @@ import anyio.to_thread
 
 from agentkit.core.codec import decode, encode
 from agentkit.core.entries import Entry
-from agentkit.errors import Conflict, StoreError
+from agentkit.errors import Conflict, StoreError, UsageError
 from agentkit.stores.liveness import is_gone, own_name
 
 T = TypeVar("T")
@@ -59,8 +59,13 @@ class SQLite:
             path: The database file.
             durable: Wait for the disk at each commit (survives a power cut; some 4 ms a commit on a common disk).
             lease_s: Seconds after which a session of a dead process may be taken over.
+
+        Raises:
+            UsageError: The path is SQLite's word for a database that nobody else can open.
         """
-        self._path = Path(path)
+        if str(path) in ("", ":memory:"):
+            raise UsageError(f"SQLite({str(path)!r}) would forget each session at once: name a file, or use Memory()")
+        self._path = Path(path).absolute()  # a process that changes its directory keeps its sessions
         self._durable = durable
         self._lease_s = lease_s
 
@@ -121,22 +126,25 @@ class SQLiteLog:
                 with _transaction(self._db):
                     self._take_lease()
                     rows = self._db.execute(
-                        "SELECT entry FROM entries WHERE session = ? ORDER BY seq", (self._session,)
+                        "SELECT seq, entry FROM entries WHERE session = ? ORDER BY seq", (self._session,)
                     ).fetchall()
             except BaseException:
                 self._db.close()
                 raise
         self._seq = len(rows)
         try:
-            self.entries = tuple(decode(json.loads(text)) for (text,) in rows)
-        except ValueError as fault:
+            self.entries = tuple(_entries(rows))
+        except (ValueError, TypeError, RecursionError) as fault:
             self._close()
             raise StoreError(f"session {self._session!r} in {self._path} cannot be read: {fault}") from fault
         threading.Thread(target=self._stay_alive, name="agentkit-lease", daemon=True).start()
 
     def _take_lease(self) -> None:
         now = time.time()
-        row = self._db.execute("SELECT owner, fence, until FROM leases WHERE session = ?", (self._session,)).fetchone()
+        row = self._db.execute(
+            "SELECT CAST(owner AS TEXT), CAST(fence AS INTEGER), CAST(until AS REAL) FROM leases WHERE session = ?",
+            (self._session,),
+        ).fetchone()
         if row is not None and row[0] is not None and row[2] > now and not is_gone(row[0]):
             raise Conflict(
                 f"session {self._session!r} is being worked on by another run (its lease ends in {row[2] - now:.0f} s "
@@ -149,9 +157,10 @@ class SQLiteLog:
         )
 
     def _append(self, text: str) -> None:
-        with self._lock, _told(self._path), _transaction(self._db):
-            self._renew()
-            self._db.execute("INSERT INTO entries VALUES (?, ?, ?)", (self._session, self._seq, text))
+        with self._lock, _told(self._path):
+            with _transaction(self._db):
+                self._renew()
+                self._db.execute("INSERT INTO entries VALUES (?, ?, ?)", (self._session, self._seq, text))
             self._seq += 1
 
     def _renew(self) -> None:
@@ -170,22 +179,29 @@ class SQLiteLog:
                         return
                     with _transaction(self._db):
                         self._renew()
-            except (sqlite3.Error, Conflict):
+            except Conflict:
                 return  # the next append says it aloud
+            except sqlite3.Error:
+                continue  # a file that is locked or a disk that is full may be better next time
 
     def _close(self) -> None:
         with self._lock:
             if self._closed.is_set():
                 return
             self._closed.set()
-            try:
-                with _told(self._path), _transaction(self._db):
-                    self._db.execute(
-                        "UPDATE leases SET owner = NULL, until = 0 WHERE session = ? AND fence = ?",
-                        (self._session, self._fence),
-                    )
-            finally:
-                self._db.close()
+            with suppress(sqlite3.Error), _transaction(self._db):  # else the lease runs out: no reason to fail a run
+                self._db.execute(
+                    "UPDATE leases SET owner = NULL, until = 0 WHERE session = ? AND fence = ?",
+                    (self._session, self._fence),
+                )
+            self._db.close()
+
+
+def _entries(rows: Iterable[tuple[int, str]]) -> Iterator[Entry]:
+    for number, (seq, text) in enumerate(rows):
+        if seq != number:
+            raise ValueError(f"entry {number} is missing")
+        yield decode(json.loads(text))
 
 
 def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:
@@ -206,10 +222,11 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # of a disk that is full SQLite has thought itself
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 @contextmanager

@@ -152,5 +152,6 @@ async def test_a_damaged_entry_is_refused_and_the_session_stays_free(tmp_path):
         db.execute('UPDATE entries SET entry = \'{"kind": "user", "v": 99}\'')
     db.close()
     for _ in range(2):
-        with pytest.raises(StoreError, match="'s'"):
+        with pytest.raises(StoreError, match="'s'") as caught:
             await SQLite(path).open("s")
+        assert not isinstance(caught.value, Conflict)
