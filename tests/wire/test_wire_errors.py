@@ -117,7 +117,7 @@ ERRORS = {
     ),
     "vLLM": (
         400,
-        b'{"object":"error","message":"auto tool choice requires --enable-auto-tool-choice","type":"BadRequestError","code":400}',
+        b'{"object":"error","message":"top_p must be in (0, 1], got 2.0.","type":"BadRequestError","code":400}',
         RequestRefused,
     ),
     "vLLM, no such model": (
@@ -284,7 +284,7 @@ async def test_only_what_may_pass_is_tried_again(case):
     status, body, kind = ERRORS[case]
     server = FakeServer((status, body, {"retry-after": "0"}))
     with pytest.raises(kind):
-        await server.model().call(request())
+        await server.model(tools="native").call(request())
     assert len(server.requests) == (3 if kind in RETRYABLE else 1)
 
 

@@ -25,6 +25,7 @@ from agentkit.errors import (
     Unavailable,
 )
 from agentkit.models import json_bytes
+from agentkit.models.chat_completions.profiles import teaches
 from agentkit.models.http import first_words
 
 CODES: Mapping[str, type[ModelError]] = {
@@ -221,6 +222,7 @@ def error_from(
         code=codes[0] if codes else None,
         request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
         retry_after_s=_retry_after_s(fault, headers),
+        try_another=True if kind is RequestRefused and teaches(fault.message) else None,
     )
     if isinstance(error, ContextTooLong):
         error.limit_tokens, error.requested_tokens = _token_numbers(fault)
@@ -240,6 +242,8 @@ def _kind(fault: Fault, status: int) -> type[ModelError]:
         for kind, words in _WORDS:
             if words.search(fault.message):
                 return kind
+        if teaches(fault.message):
+            return RequestRefused
     if by_code is not None:
         return by_code
     if status == 200:

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant
 from agentkit.core.settings import Settings
-from agentkit.errors import ModelError, UsageError
+from agentkit.errors import ModelError, RequestRefused, UsageError
 from agentkit.models.chat_completions.decode import StreamReader, read_answer
 from agentkit.models.chat_completions.encode import Encoder
 from agentkit.models.chat_completions.errors import Fault, error_from, error_of
-from agentkit.models.chat_completions.profiles import Profile
+from agentkit.models.chat_completions.profiles import Profile, corrected
 from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at, shown, without_login
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
+from agentkit.models.dialects.prompted import Prompted
 from agentkit.models.dialects.recovering import Recovering
 from agentkit.models.exchange import Exchange
 from agentkit.models.http import ClientTransport, PerLoop, Post, Timeouts
 from agentkit.models.http_fast import best_transport
-from agentkit.models.model import Request
+from agentkit.models.model import Model, Request
 from agentkit.models.prices import cost_usd
 from agentkit.models.retrying import Retries
 
 DEFAULT_TIMEOUT_S = 600.0
 """The longest wait for a whole answer, or for the next piece of a stream."""
 
+_log = logging.getLogger("agentkit.models")
 _SETTING_NAMES = frozenset(f.name for f in fields(Settings))
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie")
@@ -41,19 +44,22 @@ class ChatCompletions:
     Any number of runs on any number of event loops may use it at once. Making one costs nothing: connections are opened
     by the first request, one pool for each event loop, and closed when the loop ends or by `aclose`.
 
+    A server that refuses the form of a request (tools, a JSON schema, instructions, turns) is asked again in another
+    one, and from then on in that one: the tools of a model that takes none are described in words.
+
     Attributes:
         model: The name that the server knows.
-        profile: What this server does differently.
         settings: What is sent where a request does not say otherwise.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one server may need
         self,
         model: str,
         *,
         base_url: str | None = None,
         api_key: str | None = None,
         profile: Profile | None = None,
+        tools: Literal["native", "prompted"] | None = None,
         http_client: Any = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
@@ -67,6 +73,8 @@ class ChatCompletions:
             base_url: Where the server is, with or without `/v1`; if left out, `OPENAI_BASE_URL`, else OpenAI itself.
             api_key: Sent as a bearer token; if left out, the environment variable of a known server (`OPENAI_API_KEY`).
             profile: What the server does differently; if left out, that of a known server, else what most take.
+            tools: `native` declares them to the server, `prompted` describes them to the model in words and reads its
+                calls from the text; if left out, by the profile, and in words once the server refused them.
             http_client: An `AsyncClient` of httpx2 or httpx, used as it is; closing it stays with the caller.
             headers: Further headers of each request.
             timeout_s: Seconds for one request, tries not included; if left out, 600 for a whole answer and, while one
@@ -77,25 +85,45 @@ class ChatCompletions:
         Raises:
             UsageError: The address, the key, the client or a setting cannot be right.
         """
+        if tools not in {None, "native", "prompted"}:
+            raise UsageError(f"tools={tools!r}: use 'native', 'prompted', or leave it out")
         self._url, login = without_login(endpoint(base_url or SERVERS["openai"].address()))
         here = server_at(self._url)
         named = here if base_url else SERVERS["openai"]  # OPENAI_BASE_URL moves the server, and takes the key along
         sent = _legal(headers or {})
         allowed = http_client is not None or "authorization" in {**login, **sent}
         key = named.key(api_key, needed=named is here and not allowed)
-        self._server = here.name
+        known = profile or here.profile
         self.model = model
-        self.profile = profile or here.profile
         self.settings = _settings({**settings, "timeout_s": timeout_s})
         self._headers = {"content-type": "application/json", "user-agent": "agentkit", **login, **_bearer(key), **sent}
-        self._encoder = Encoder(model, self.profile)
-        self._retries = retries if isinstance(retries, Retries) else Retries(times=retries)
         self._transport = PerLoop(best_transport) if http_client is None else ClientTransport(http_client)
+        wire = _Wire(
+            model=model,
+            encoder=Encoder(model, known if tools is None else replace(known, native_tools=tools == "native")),
+            server=here.name,
+            url=self._url,
+            headers=self._headers,
+            transport=self._transport,
+            retries=retries if isinstance(retries, Retries) else Retries(times=retries),
+        )
+        self._form = wire, _way(wire)
+        self._declares = tools == "native"
+
+    @property
+    def profile(self) -> Profile:
+        """What this server does differently, by what it refused so far too."""
+        return self._form[0].encoder.profile
 
     @property
     def native_output(self) -> bool:
         """Whether the server is known to enforce a JSON schema."""
         return self.profile.native_output
+
+    @property
+    def native_tools(self) -> bool:
+        """Whether tools are declared to the server; else they are described to the model in words."""
+        return self.profile.native_tools
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """One answer, whole; see `Model`. Calls and thoughts that the server left in its text are taken out of it.
@@ -103,31 +131,27 @@ class ChatCompletions:
         Raises:
             ModelError: There is none; what was emitted is void.
         """
-        if self.profile.recover == "never":
-            return await self._answer(request, emit)
-        return await Recovering(_Plain(self._answer), recover=self.profile.recover).call(request, emit)
+        request = replace(request, settings=self.settings | request.settings)
+        while True:
+            wire, way = self._form
+            try:
+                return await way.call(request, emit)
+            except RequestRefused as refusal:
+                if not self._learns(refusal, wire.encoder.profile):
+                    raise
 
-    async def _answer(self, request: Request, emit: Emit | None = None) -> Assistant:
-        """One answer as the server gives it."""
-        settings = self.settings | request.settings
-        turn = _Turn(
-            model=self.model,
-            encoder=self._encoder,
-            request=request,
-            settings=settings,
-            url=self._url,
-            headers=self._headers,
-        )
-        exchange = Exchange(
-            turn=turn,
-            transport=self._transport,
-            retries=self._retries,
-            limit_s=settings.timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None),
-            emit=emit,
-        )
-        answer = await exchange.run()
-        paid = cost_usd(self._server, self.model, answer.usage, service_tier=answer.extra.get("service_tier"))
-        return answer if paid is None else replace(answer, cost_usd=paid)
+    def _learns(self, refusal: RequestRefused, profile: Profile) -> bool:
+        """Whether the request can be made in another form than this profile's, which was refused."""
+        learned = corrected(self.profile, said := str(refusal))
+        if corrected(profile, said) == profile or (self._declares and not learned.native_tools):
+            return False
+        if refusal.status == 200:  # in the midst of an answer: something of it may have been heard
+            return False
+        if learned != self.profile:  # runs that share this model may have been refused at the same time
+            _log.info("%r is asked in another form from now on, for it said: %s", self, refusal)
+            wire = replace(self._form[0], encoder=Encoder(self.model, learned))
+            self._form = wire, _way(wire)
+        return True
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; those of others close when their loops end."""
@@ -145,51 +169,72 @@ class ChatCompletions:
         return f"{type(self).__name__}({self.model!r}, base_url={shown(self._url)!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class _Plain:
-    """The server's own answers as a model."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wire:
+    """The server as a model that gives its own answers, asked in the form of one profile."""
 
-    answer: Callable[[Request, Emit | None], Awaitable[Assistant]]
+    model: str
+    encoder: Encoder
+    server: str
+    url: str = field(repr=False)  # a key may stand in it
+    headers: Mapping[str, str] = field(repr=False)
+    transport: PerLoop | ClientTransport
+    retries: Retries
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
-        """One of them."""
-        return await self.answer(request, emit)
+        """One answer as the server gives it."""
+        timeout_s = request.settings.timeout_s
+        exchange = Exchange(
+            turn=_Turn(wire=self, request=request),
+            transport=self.transport,
+            retries=self.retries,
+            limit_s=timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None),
+            emit=emit,
+        )
+        answer = await exchange.run()
+        paid = cost_usd(self.server, self.model, answer.usage, service_tier=answer.extra.get("service_tier"))
+        return answer if paid is None else replace(answer, cost_usd=paid)
+
+
+def _way(wire: _Wire) -> Model:
+    """The wire with what its server lacks."""
+    profile = wire.encoder.profile
+    if not profile.native_tools:
+        return Prompted(wire)
+    return wire if profile.recover == "never" else Recovering(wire, recover=profile.recover)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Turn:
     """One request on this wire; see `exchange.Turn`."""
 
-    model: str
-    encoder: Encoder
+    wire: _Wire
     request: Request
-    settings: Settings
-    url: str = field(repr=False)  # a key may stand in it
-    headers: Mapping[str, str] = field(repr=False)
     offered: Offered = field(default=NO_TOOLS)
 
     def post(self, *, stream: bool) -> Post:
-        encoded = self.encoder.encode(self.request, self.settings, stream=stream)
+        wire, settings = self.wire, self.request.settings
+        encoded = wire.encoder.encode(self.request, settings, stream=stream)
         self.offered = encoded.offered
-        headers = {**self.headers, "accept": "text/event-stream" if stream else "application/json"}
-        session_header = self.encoder.profile.session_header
+        headers = {**wire.headers, "accept": "text/event-stream" if stream else "application/json"}
+        session_header = wire.encoder.profile.session_header
         if session_header and self.request.session:
             headers[session_header] = self.request.session
-        timeouts = Timeouts(idle_s=self.settings.timeout_s or DEFAULT_TIMEOUT_S)
-        return Post(url=self.url, headers=headers, body=encoded.body, timeouts=timeouts)
+        timeouts = Timeouts(idle_s=settings.timeout_s or DEFAULT_TIMEOUT_S)
+        return Post(url=wire.url, headers=headers, body=encoded.body, timeouts=timeouts)
 
     def whole(self, body: bytes) -> Assistant:
-        return read_answer(body, self.offered, self._blame, model=self.model)
+        return read_answer(body, self.offered, self._blame, model=self.wire.model)
 
     def reader(self) -> StreamReader:
-        return StreamReader(self.offered, self._blame, model=self.model)
+        return StreamReader(self.offered, self._blame, model=self.wire.model)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
         hint = ""
-        if status in {401, 403} and "authorization" not in self.headers:
+        if status in {401, 403} and "authorization" not in self.wire.headers:
             hint = "no API key was sent"
         elif status in {404, 405}:
-            hint = f"is base_url right? the request went to {shown(self.url)}"
+            hint = f"is base_url right? the request went to {shown(self.wire.url)}"
         elif 300 <= status < 400:
             hint = f"the server moved to {shown(headers.get('location', 'an unknown place'))}; set base_url"
         return error_of(status, headers, body, secrets=self._secrets(), hint=hint)
@@ -198,7 +243,8 @@ class _Turn:
         return error_from(fault, 200, {}, secrets=self._secrets())
 
     def _secrets(self) -> Collection[str]:
-        held = [value.removeprefix("Bearer ") for name, value in self.headers.items() if _SECRET_HEADER.search(name)]
+        headers = self.wire.headers.items()
+        held = [value.removeprefix("Bearer ") for name, value in headers if _SECRET_HEADER.search(name)]
         return [value for value in held if value]
 
 

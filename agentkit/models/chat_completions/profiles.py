@@ -1,13 +1,15 @@
 """What servers of chat completions differ in: one frozen record of quirks each, with the source of each quirk.
 
-`GENERIC` is what nearly every server takes. A profile names only its differences.
+`GENERIC` is what nearly every server takes. A profile names only its differences. What a server refuses in words that
+are known, its profile learns (`LESSONS`): the refused request did no work, and is made again in another form.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
 
 from agentkit.models.dialects.recovering import Recover
 
@@ -31,6 +33,7 @@ class Profile:
         reasoning_field: The field in which an answer's reasoning is sent back with its tool calls, if anywhere.
         call_fields: Fields of a tool call that have to be sent back as they came.
         message_fields: The same of an answer with tool calls.
+        native_tools: Tools are declared. If not, they are described in words and calls are read from the text.
         tools: How tools are declared.
         tool_choices: What may be asked of `tool_choice`; the rest is not sent.
         required: The word for `tool_choice: required`.
@@ -58,6 +61,7 @@ class Profile:
     reasoning_field: str | None = None
     call_fields: tuple[str, ...] = ()
     message_fields: tuple[str, ...] = ()
+    native_tools: bool = True
     tools: ToolWire = "nested"
     tool_choices: frozenset[str] = frozenset({"auto", "none", "required", "named"})
     required: str = "required"
@@ -175,3 +179,53 @@ ANTHROPIC = Profile(
     none_keeps_tools=True,  # a history with tool calls needs the tools declared
     output=None,  # response_format is ignored: docs.claude.com/en/api/openai-sdk
 )
+
+_TOOLS = r"(?:tools?|functions?)(?:[ -](?:use|calls?|calling))?"
+_SCHEMA = r"(?:response[_ ]format|json[_ ](?:schema|mode|object|output)|structured[_ ]outputs?)"
+_IS_NOT = r"\W+(?:is|are) (?:not (?:supported|enabled|available)|unsupported|unavailable|disabled)"
+_NO_EXTRA = r"\W+extra (?:inputs|fields)(?: are)? not permitted"
+
+LESSONS: tuple[tuple[re.Pattern[str], Mapping[str, Any]], ...] = tuple(
+    (re.compile("|".join(words), re.IGNORECASE), fields)
+    for fields, *words in (
+        (
+            {"output_with_tools": False},
+            r"cannot be combined with tool",  # Groq
+            r"calling with a response mime type",  # Gemini
+        ),
+        (
+            {"native_tools": False},
+            # Ollama, xAI, LiteLLM; OpenRouter
+            rf"(?:not|n't|endpoints found that) support (?:the )?(?:param(?:eter)?s?)?\W*{_TOOLS}\b(?![ -]choice)",
+            rf"(?<!parallel )\b{_TOOLS}{_IS_NOT}",  # Gemini, Groq, OpenAI
+            r"\btool(?:s|_choice) param requires --jinja|unsupported param\W+tools\b",  # llama.cpp, now and before
+            r"--(?:enable-auto-tool-choice|tool-call-parser)\b",  # vLLM, LMDeploy
+            rf"\btools{_NO_EXTRA}",
+        ),
+        (
+            {"output": None, "native_output": False},
+            rf"(?:not|n't) support (?:the )?\W*{_SCHEMA}",  # Groq
+            rf"{_SCHEMA}{_IS_NOT}",  # Gemini
+            r"\bresponse_format\b.{0,60}\bis (?:not supported|unavailable)",  # OpenAI, DeepSeek
+            r"\bresponse_format\W.{0,9}type\W+must be",  # llama.cpp, LM Studio
+            rf"\bresponse_format{_NO_EXTRA}",
+        ),
+        (
+            {"system_role": "user"},
+            r"(?:system|developer) (?:role|message|instruction|prompt)s?(?: (?:is|are))? not (?:supported|enabled)",
+            r"role\W+does not support\W+(?:system|developer)\b",  # OpenAI
+        ),
+        ({"alternate": True}, r"\broles must alternate\b"),  # templates of Gemma and Mistral
+    )
+)
+"""What servers say when they refuse a form of a request, and what their profile is then."""
+
+
+def teaches(said: str) -> bool:
+    """Whether a profile can be corrected by what the server said."""
+    return corrected(GENERIC, said) != GENERIC
+
+
+def corrected(profile: Profile, said: str) -> Profile:
+    """The profile by the first lesson in what the server said."""
+    return replace(profile, **next((fields for words, fields in LESSONS if words.search(said)), {}))

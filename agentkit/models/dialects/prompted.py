@@ -1,8 +1,9 @@
 """A model around a model that knows no tools: they stand in the prompt, and its calls are read from its text.
 
 Tools, calls and results are written in the form that the family of the model was trained on, in the two roles that
-every template has and in turns. The rendering is a pure function of the messages and grows only at its end, so that prompt
-caches stay valid; words that force or forbid a call go to the end of the last message, not into the instructions.
+every template has, and in turns. The rendering is a pure function of the messages and grows only at its end, so that
+prompt caches stay valid; words that force or forbid a call go to the end of the last message, not into the
+instructions.
 
 A result is data. What in it a server would take for a mark of the conversation (the end of a turn, a call, the end of
 the result itself) is broken up by a blank, and so it is in the arguments of a call: `<|im_end|>` -> `< |im_end|>`.
