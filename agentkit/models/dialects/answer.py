@@ -72,7 +72,7 @@ class Answer:
         self._new_thought = True
         self._after_thought = False
         self._taken_out = False
-        self._told = False  # the listener has seen text or calls
+        self._said = self._told = False  # there were text or calls, and the listener has seen some
 
     @property
     def is_empty(self) -> bool:
@@ -102,7 +102,7 @@ class Answer:
     def hand_out(self) -> list[Delta]:
         """The deltas since last time."""
         deltas, self.deltas = self.deltas, []
-        self._told = self._told or any(not isinstance(delta, ReasoningEvent) for delta in deltas)
+        self._told = self._said
         return deltas
 
     def text(self, text: str) -> None:
@@ -118,6 +118,7 @@ class Answer:
                 self._held, self._stopped = [], False
             self._content.append(body)
             self.deltas.append(TextEvent(body))
+            self._said = True
             text = space
         if text:
             self._held.append(text)
@@ -145,6 +146,7 @@ class Answer:
         call_id = f"{self._id}{self._count:08x}"
         call = ToolCall(id=call_id, name=found.name, arguments=dump(found.arguments), recovered=label)
         self._calls.append(call)
+        self._said = True
         self.deltas.append(ToolCallEvent(call))
 
     def thought(self, text: str) -> None:
@@ -177,7 +179,7 @@ class Answer:
         if void:
             self.deltas = [RetryEvent("what looked like the answer was reasoning")]
             self.deltas += [ReasoningEvent(said) for said in self._reasoning]
-        self._told = False
+        self._said = self._told = False
         self._new_thought = True
         self.thought(text)
         self.end_thought()

@@ -15,16 +15,17 @@ from typing import Any
 from agentkit.models.dialects.source import Found, Source, as_arguments, dump
 from agentkit.models.dialects.tools import Tools
 
-_NAMES = ("name", "tool_name", "action", "tool", "function", "recipient_name")
+NAMES = ("name", "tool_name", "action", "tool", "function", "recipient_name")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
 _WRAPPERS = ("function", "function_call", "tool_call")
 _LISTS = ("tool_calls", "tool_uses")
-KEYS = frozenset((*_NAMES, *_ARGUMENTS, *_WRAPPERS, *_LISTS, "id", "type", "index", "tool_call_id"))
+KEYS = frozenset((*NAMES, *_ARGUMENTS, *_WRAPPERS, *_LISTS, "id", "type", "index", "tool_call_id"))
 """The keys of an envelope: an object with any other key, outside of a container, is data."""
 
 _TYPES = frozenset(("string", "integer", "number", "boolean", "array", "object", "null"))
+_OF_PARAMETERS = frozenset(("type", "properties", "required", "additionalProperties", "$defs", "$schema", "title"))
 _OF_SCHEMA = frozenset(("type", "description", "enum", "default", "items", "properties", "required"))
-_NO_CALLS = ("directly_answer", "directly-answer")
+NO_CALLS = ("directly_answer", "directly-answer")
 """Command R's pseudo tool: the model says that it calls nothing."""
 
 
@@ -41,7 +42,7 @@ def read_call(value: Any, tools: Tools, *, strict: bool) -> Found | None:
     for key in _WRAPPERS:
         if isinstance(value.get(key), dict):
             return read_call(value[key], tools, strict=strict)
-    spec = next((spec for key in _NAMES if (spec := tools.get(value.get(key)))), None)
+    spec = next((spec for key in NAMES if (spec := tools.get(value.get(key)))), None)
     if spec is None:
         return None if strict else _name_is_key(value, tools)
     given = [key for key in _ARGUMENTS if key in value]
@@ -71,7 +72,7 @@ def _is_definition(envelope: Mapping[str, Any], arguments: Mapping[str, Any], pr
     """Whether the "arguments" are the schema of a tool's parameters."""
     if "description" in envelope and "arguments" not in envelope:
         return True
-    if arguments.get("type") == "object" and isinstance(arguments.get("properties"), dict):
+    if isinstance(arguments.get("properties"), dict) and arguments.keys() <= _OF_PARAMETERS:
         return "properties" not in properties
     return bool(arguments) and all(_is_schema(value, properties.get(key)) for key, value in arguments.items())
 
@@ -119,7 +120,7 @@ def _judge(src: Source, value: Any, *, strict: bool) -> None:
     for part in _parts(value):
         if call := read_call(part, src.tools, strict=strict):
             src.calls.append(call)
-        elif isinstance(part, dict) and part.get("tool_name") in _NO_CALLS:
+        elif isinstance(part, dict) and part.get("tool_name") in NO_CALLS:
             src.silent = True
         else:
             src.rest.append(dump(part))

@@ -33,7 +33,7 @@ def _call(quote: str, closer: str) -> Read:
         spec = src.tools.get(src.word())
         src.space()
         if not src.sees("{"):
-            raise CutOff if src.ended() else src.no_call()
+            raise CutOff if src.ended() else src.prose()
         arguments = _value(src, quote, MAX_DEPTH)
         if spec is None:
             raise src.no_call(end=src.at)

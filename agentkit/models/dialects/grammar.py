@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -89,6 +90,7 @@ def grammar(
     )
 
 
+_TICKS = re.compile("(?<!`)``?(?!`)")  # of a code span; three are a fence
 _PARTNERS = {"'": "'", "“": "”", "‘": "’", "«": "»", "„": "“"}
 
 
@@ -99,46 +101,50 @@ def marks_in(thought: Thought) -> Marks:
 
 
 class Line:
-    """The current line as far as it goes.
+    """The current line as far as it goes; looked at only where a mark stands.
 
     Attributes:
-        start: Its first characters.
-        ticks: Backticks in it, fences apart.
-        quotes: Quotation marks in it.
-        last: Its last character.
+        add: Takes text that was read and is for the user.
     """
 
-    __slots__ = ("last", "quotes", "start", "ticks")
+    __slots__ = ("_last", "_pieces", "_quotes", "_start", "_ticks", "add")
 
     def __init__(self) -> None:
-        self.start, self.ticks, self.quotes, self.last = "", 0, 0, ""
+        self._start, self._ticks, self._quotes, self._last = "", 0, 0, ""
+        self._pieces: list[str] = []
+        self.add = self._pieces.append
 
-    def add(self, text: str) -> None:
-        """Text was read that is for the user."""
+    def _read(self) -> None:
+        text = "".join(self._pieces)
+        self._pieces.clear()
         newline = text.rfind("\n")
         if newline >= 0:
-            self.start, self.ticks, self.quotes, self.last = "", 0, 0, "\n"
+            self._start, self._ticks, self._quotes, self._last = "", 0, 0, "\n"
             text = text[newline + 1 :]
         if text:
-            self.start = (self.start + text[:8])[:8]
-            self.ticks += text.count("`") - 3 * text.count(FENCE)
-            self.quotes += text.count('"')
-            self.last = text[-1]
+            self._start = (self._start + text[:8])[:8]
+            self._ticks += len(_TICKS.findall(text.lstrip("`") if self._last == "`" else text))
+            self._quotes += text.count('"')
+            self._last = text[-1]
 
     @property
     def is_blank(self) -> bool:
         """Whether nothing stands in it so far."""
-        return not self.start.strip()
+        self._read()
+        return not self._start.strip()
 
     def quotes_mark(self) -> bool:
         """Whether a mark here is only shown: in a code span, or in a quoted line."""
-        return self.ticks % 2 == 1 or self.start.lstrip().startswith(">")
+        self._read()
+        return self._ticks % 2 == 1 or self._start.lstrip().startswith(">")
 
     def quotes_end_of_thought(self) -> bool:
         """The same of the end of a thought, of which the line may be part: the code span must begin just before it."""
-        return self.ticks % 2 == 1 and self.last == "`"
+        self._read()
+        return self._ticks % 2 == 1 and self._last == "`"
 
     @property
     def quotation_mark(self) -> str:
         """What would end the quotation that a mark here stands in; "" when it stands in none."""
-        return _PARTNERS.get(self.last, '"' if self.quotes % 2 == 1 else "")
+        self._read()
+        return _PARTNERS.get(self._last, '"' if self._quotes % 2 == 1 else "")

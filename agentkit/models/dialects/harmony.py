@@ -17,7 +17,7 @@ from agentkit.models.dialects.dialect import Dialect, Family
 from agentkit.models.dialects.reasoning import HARMONY_ANALYSIS
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
 
-MAX_HEADER = 300
+MAX_HEADER = 200
 """Characters of one message header."""
 
 ENDS = ("<|end|>", "<|call|>", "<|return|>")

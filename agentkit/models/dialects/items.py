@@ -22,14 +22,19 @@ _TOKEN = re.compile(
 
 
 def read_item(src: Source) -> None:
-    """Read whatever calls begin here."""
-    if src.take("```"):
+    """Read whatever calls begin here, in a fence or not."""
+    fenced = src.take("```")
+    if fenced:
         src.word()
         src.space()
-        read_item(src)
+    _read_plain(src)
+    if fenced:
         src.space()
         src.need("```")
-    elif src.sees("{"):
+
+
+def _read_plain(src: Source) -> None:
+    if src.sees("{"):
         start = src.at
         try:
             read_json(src)

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.dialect import Dialect, Family, describe, enclosed
-from agentkit.models.dialects.envelope import KEYS, read_json
+from agentkit.models.dialects.envelope import KEYS, NAMES, NO_CALLS, read_json
 from agentkit.models.dialects.hermes import envelope
 from agentkit.models.dialects.items import named_call, python_call, read_item
 from agentkit.models.dialects.source import CutOff, Found, Source, dump
 
-_FIRST_KEY = re.compile(r"[\[\s]*+\{\s*[\"'“]?(\w+)[\"'”]?\s*:")
+_FIRST_KEY = re.compile(r"[\[\s]*+\{\s*[\"'“]?(\w+)[\"'”]?\s*:(?:\s*\"([^\"\\]*)\")?")
 _MAY_BECOME_KEY = re.compile(r"[\[\s]*(?:\{\s*[\"'“]?\w*[\"'”]?\s*)?")
 _SEPARATORS = re.compile(r"[\s;,]*+")
 MAX_KEY = 120
@@ -35,12 +35,17 @@ def _bare_json(src: Source) -> None:
 
 
 def _check_first_key(src: Source) -> None:
-    """Refuse JSON at its first key, so that an answer in JSON is not held back."""
+    """Refuse JSON at its first key, or at a name that was not offered, so that an answer in JSON is not held back."""
     found = _FIRST_KEY.match(src.text, src.at, src.at + MAX_KEY)
     if found is None and _MAY_BECOME_KEY.fullmatch(src.text, src.at, src.at + MAX_KEY):
         src.settle()
-    if found is None or found[1] not in KEYS:
+    if found is None or found[1] not in KEYS or not _may_be_called(src, *found.groups()):
         raise src.prose()
+
+
+def _may_be_called(src: Source, key: str, name: str | None) -> bool:
+    """Whether the first key may begin a call: it names no tool, or one that was offered."""
+    return key not in NAMES or name is None or name in NO_CALLS or src.tools.get(name) is not None
 
 
 def _bare_named(src: Source) -> None:

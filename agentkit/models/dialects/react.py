@@ -4,9 +4,10 @@
     Action: get_weather
     Action Input: {"city": "Oslo"}
 
-The labels may be indented, or bold as in Markdown. English prose has the word "Action:" too, so the name must be offered and the input must follow. The input of a tool
-with one parameter may be plain text. What the model makes up as an `Observation:` is cut off. A leading `Thought:` is
-reasoning where an action or a `Final Answer:` (LlamaIndex: `Answer:`) follows. Command R writes JSON in a fence after `Action:`.
+The labels may be indented, or bold as in Markdown. English prose has the word "Action:" too, so the name must be
+offered and the input must follow. The input of a tool with one parameter may be plain text. What the model makes up as
+an `Observation:` is cut off. A leading `Thought:` is reasoning where an action or a `Final Answer:` (LlamaIndex:
+`Answer:`) follows. Command R writes JSON in a fence after `Action:`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
 
 _BLANKS = re.compile(r"[ \t]*+")
-_QUOTES = "\"'`*[]"
+_QUOTES = re.compile(r"[ \t\"'`*\[\]]*+")
 _NEXT = re.compile(r"\n[ \t]*+\**(?:Observation|Thought|Action|Final Answer)\**:")
 _THOUGHT_ENDS = re.compile(r"\n[ \t]*+\**(?:(?P<action>Action)|(?:Final )?Answer)\**:\**")
 
@@ -35,7 +36,7 @@ _INPUT = (*_label("Action Input"), *_label("Action input"))
 
 def _action(src: Source) -> None:
     """Read what follows `Action:`, and the result that the model made up."""
-    _blanks(src)
+    _skip(src, _BLANKS)
     if src.sees("```") or src.take("\n"):
         src.space()
         if not (src.sees("```") or src.sees("{")):
@@ -49,14 +50,13 @@ def _action(src: Source) -> None:
 
 def _lines(src: Source) -> None:
     """Read a name, and `Action Input:` with the input on the next line."""
-    start = src.at
-    ended = not src.skip_past("\n")
-    line = src.text[start:] if ended else src.text[start : src.at]
-    spec = src.tools.get(line.strip().strip(_QUOTES).strip())
-    if spec is None:
+    _skip(src, _QUOTES)
+    if src.names_no_tool():
         raise src.prose()
-    if ended:
-        raise CutOff
+    spec = src.tools.get(src.word())
+    _skip(src, _QUOTES)
+    if spec is None or not src.take("\n"):
+        raise CutOff if spec and src.ended() else src.prose()
     src.space()
     if not src.take(*_INPUT):
         raise CutOff if src.ended() else src.prose()
@@ -64,8 +64,8 @@ def _lines(src: Source) -> None:
     src.calls.append(Found(spec.name, _input(src, spec.name)))
 
 
-def _blanks(src: Source) -> None:
-    src.at = _BLANKS.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
+def _skip(src: Source, what: re.Pattern[str]) -> None:
+    src.at = what.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
     if src.at == len(src.text):
         src.settle()
 

@@ -103,16 +103,20 @@ class Splitter:
         self._thought = thoughts.ANY
         self._mode = self._thinking if reasoning else self._answering
         self._parsed: Parsed | None = None
+        self._flows: Marks | None = None
+        self._hand_on = self._text_on
 
     def feed(self, chunk: str) -> list[Delta]:
         """What the chunk brings to light: events of text, reasoning and calls, in order.
 
         A `RetryEvent` among them says that the text so far was reasoning: its opening mark stood in the prompt.
         """
+        if self._is_plain(chunk):
+            self._credit += READINGS * len(chunk)
+            self._hand_on(chunk)
+            return self._answer.hand_out()
         if self._parsed is not None:
             return []
-        if self._is_plain(chunk):
-            return self._answer.hand_out()
         self._add(chunk)
         if self._waits and self._length > SHORT and not (self._due and self._credit >= self._length):
             return []
@@ -120,18 +124,9 @@ class Splitter:
         return self._answer.hand_out()
 
     def _is_plain(self, chunk: str) -> bool:
-        """Say the chunk, if it is nothing but text and nothing waits: what `_read` would do, at less cost."""
-        if self._text or self._chunks or self._surrogate or self._begins or self._mode != self._answering:
-            return False
-        marks = self._grammar.marks
-        if not chunk.isascii() or marks.whole.search(chunk) or marks.hold(chunk, 0) < len(chunk):
-            return False
-        self._credit += READINGS * len(chunk)
-        self._answer.text(chunk)
-        self._line.add(chunk)
-        self._written.append(chunk)
-        self._after_call = self._after_call and not chunk.strip()
-        return True
+        """Whether `_read` would do nothing with the chunk but hand it on."""
+        marks = self._flows
+        return marks is not None and not marks.touch(chunk) and (chunk.isascii() or not _SURROGATE.search(chunk))
 
     @property
     def said(self) -> Parsed:
@@ -194,6 +189,18 @@ class Splitter:
             pass  # `src.at` stands before what is not decided
         self._text = text[src.at :]
         self._length = len(self._text)
+        self._flows = None
+        if not self._text and not self._surrogate and not final:
+            self._flow()
+
+    def _flow(self) -> None:
+        """Let text without marks pass from now on, where nothing else is asked of it."""
+        if self._mode == self._answering and not self._begins:
+            self._flows, self._hand_on = self._grammar.marks, self._text_on
+        elif self._mode == self._quoting:
+            self._flows, self._hand_on = compile_marks(frozenset((self._closer,))), self._text_on
+        elif self._mode == self._thinking and (self._answer.has_thoughts or self._thought is not thoughts.ANY):
+            self._flows, self._hand_on = marks_in(self._thought), self._answer.thought
 
     # modes
 
@@ -283,12 +290,15 @@ class Splitter:
         """The text up to `end` is for the user."""
         if end == src.at:
             return
-        text = src.text[src.at : end]
+        self._text_on(src.text[src.at : end])
+        src.at = end
+
+    def _text_on(self, text: str) -> None:
         self._answer.text(text)
         self._line.add(text)
         self._written.append(text)
-        self._after_call = self._after_call and not text.strip()
-        src.at = end
+        if self._after_call:
+            self._after_call = not text.strip()
 
     def _drop(self, src: Source, end: int) -> None:
         """The text up to `end` is a mark."""
@@ -317,7 +327,8 @@ class Splitter:
         elif (self._line.quotes_end_of_thought if mark in LONE_CLOSERS else self._line.quotes_mark)():
             return False
         elif thought := OPENS_THOUGHT.get(mark):
-            self._drop(src, end)
+            self._answer.take_out()
+            src.at = end
             self._think(thought)
         elif mark in LONE_CLOSERS:
             if self._lone == 0:

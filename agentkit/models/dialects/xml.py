@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from agentkit.core.json_repair import JSONError, repair
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Read, Source
 
-MAX_TAG = 400
+MAX_TAG = 240
 """Characters of one opening tag."""
 
 _ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'/>]+))""")
