@@ -33,6 +33,7 @@ Blame = Callable[[Fault], ModelError]
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 _ARGUMENT_FIELDS = ("arguments", "parameters", "input", "args")
+_NUMBERS = (int, float)
 _OF_ANSWER = ("id", "service_tier", "system_fingerprint", "prompt_logprobs", "citations")
 _OF_CHOICE = ("logprobs", "stop_reason")
 _OF_MESSAGE = ("refusal", "annotations", "reasoning_details", "audio", "images")
@@ -409,13 +410,17 @@ def usage_of(usage: Any, *, requests: int = 0) -> Usage:
 
 def _count(*values: Any) -> int:
     """The first that is a number, as a count."""
-    return int(next((amount for value in values if (amount := _amount(value)) is not None), 0))
+    for value in values:
+        if (amount := _amount(value)) is not None:
+            return int(amount)
+    return 0
 
 
 def _amount(value: Any) -> float | None:
     """A number that can be meant; None where it is none."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 <= value < 1e18 else None
+    if value is None or not isinstance(value, _NUMBERS) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < 1e18 else None
 
 
 def _inside(value: Any, name: str) -> Any:
