@@ -16,4 +16,3 @@ def workers_ai(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWorkersAI]:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         yield server
-    assert not server.invalid, f"bodies that the schema refuses: {server.invalid}"

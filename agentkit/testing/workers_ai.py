@@ -4,11 +4,12 @@
         agent = Agent(server.model(), tools=[add])
 
 Each line of the script answers one inference request, in the way that the request asks for: a text, one or several
-tool calls, the name of a scenario (`scenarios.SCENARIOS`), a `Scenario`, or a function of the request's body that gives
-one of these. After the last line each request is answered with the user's own words.
+tool calls, the name of a scenario (`quirks.SCENARIOS`), a `Scenario`, or a function of the request's body that gives
+one of these; items of a batch take texts and calls. After the last line each is answered with the user's own words.
 
-Requests are held against the input schema of the model page, answers against the branch of the output schema that they
-name. Batches are queued, and wait for some polls.
+Requests are held against the input schema of the model page: what does not fit is refused, and makes the block fail,
+unless the test says that it will come (`expect_invalid=True`). Answers are held against the branch of the output schema
+that they name. Batches are queued, and wait for some polls.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from types import TracebackType
 from typing import Any, Self, TypeAlias
 from urllib.parse import parse_qs
 
@@ -61,7 +63,7 @@ class Received:
 class Batch:
     """A batch in the queue."""
 
-    items: list[Mapping[str, Any]]
+    answers: list[dict[str, Any]]
     polls: int
 
 
@@ -83,6 +85,7 @@ class FakeWorkersAI:
         shape: Shape = "chat",
         polls: int = 2,
         fails: Callable[[Mapping[str, Any]], bool] | None = None,
+        expect_invalid: bool = False,
         catalogue: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Take the script.
@@ -92,12 +95,14 @@ class FakeWorkersAI:
             shape: The shape of answers to messages that are no scenario.
             polls: How often a batch says that it waits.
             fails: Which items of a batch fail; none if left out.
+            expect_invalid: Bodies that do not fit the input schema are what the test is about.
             catalogue: Items of `/ai/models/search`.
         """
         self._script = list(script)
         self._shape: Shape = shape
         self._polls = polls
         self._fails = fails
+        self._expect_invalid = expect_invalid
         self._cache: dict[bytes, Scenario] = {}
         self._stack = ExitStack()
         self.catalogue = list(catalogue)
@@ -111,8 +116,17 @@ class FakeWorkersAI:
         self.url = self._stack.enter_context(served(self)) + _ROOT
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop.
+
+        Raises:
+            AssertionError: A body came that the input schema refuses, and the test did not say that it would.
+        """
         self._stack.close()
+        if kind is None and self.invalid and not self._expect_invalid:
+            raise AssertionError(f"bodies that the input schema refuses: {self.invalid}")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -187,6 +201,17 @@ class FakeWorkersAI:
         return place if known else SCENARIOS["error-7000"]
 
     def _inference(self, request: Received, place: str, body: Any) -> Scenario:
+        cached = "cf-aig-gateway-id" in request.headers and request.headers.get("cf-aig-skip-cache") != "true"
+        if cached and request.content in self._cache:
+            hit = self._cache[request.content]
+            return replace(hit, headers={**hit.headers, "cf-aig-cache-status": "HIT"})
+        scenario = self._inferred(request, place, body)
+        if cached:
+            self._cache[request.content] = scenario
+            return replace(scenario, headers={**scenario.headers, "cf-aig-cache-status": "MISS"})
+        return scenario
+
+    def _inferred(self, request: Received, place: str, body: Any) -> Scenario:
         if isinstance(body, Mapping) and body.keys() == {"request_id"}:
             return self._polled(body["request_id"])
         fault = fault_of_input(body)
@@ -197,22 +222,13 @@ class FakeWorkersAI:
             if "true" not in parse_qs(request.query).get("queueRequest", []):
                 return refused(400, 5006, "AiError: Bad input: requests need ?queueRequest=true")
             return self._queued(body, place.removeprefix("run/"))
-        cached = "cf-aig-gateway-id" in request.headers and request.headers.get("cf-aig-skip-cache") != "true"
-        if cached and request.content in self._cache:
-            hit = self._cache[request.content]
-            return replace(hit, headers={**hit.headers, "cf-aig-cache-status": "HIT"})
         scenario = self._scenario(body, native=place != _OPENAI)
         if scenario.status == 200:
             self.paid.append(body)
-        if cached:
-            self._cache[request.content] = scenario
-            return replace(scenario, headers={**scenario.headers, "cf-aig-cache-status": "MISS"})
         return scenario
 
     def _scenario(self, body: Mapping[str, Any], *, native: bool) -> Scenario:
-        line = self._script.pop(0) if self._script else _echo(body)
-        if callable(line):
-            line = line(body)
+        line = self._next(body)
         if isinstance(line, Scenario):
             return line
         if isinstance(line, str) and line in SCENARIOS:
@@ -222,11 +238,16 @@ class FakeWorkersAI:
         scenario = said(text, calls, shape=shape, stream=bool(body.get("stream")), model=body.get("model", MODEL))
         return scenario if native else replace(scenario, envelope=False)
 
+    def _next(self, body: Mapping[str, Any]) -> Line:
+        line = self._script.pop(0) if self._script else _echo(body)
+        return line(body) if callable(line) else line
+
     def _queued(self, body: Mapping[str, Any], model: str) -> Scenario:
         if self._script and isinstance(self._script[0], str) and self._script[0].startswith("error-"):
             return SCENARIOS[self._script.pop(0)]
         request_id = str(uuid.uuid4())
-        self.batches[request_id] = Batch(items=list(body["requests"]), polls=self._polls)
+        answers = [self._item(index, item) for index, item in enumerate(body["requests"])]
+        self.batches[request_id] = Batch(answers=answers, polls=self._polls)
         self.paid += body["requests"]
         return Scenario(body={"status": "queued", "request_id": request_id, "model": model}, branch=ASYNC)
 
@@ -238,14 +259,14 @@ class FakeWorkersAI:
         if batch.polls >= 0:
             status = "running" if batch.polls == 0 else "queued"
             return Scenario(body={"status": status, "request_id": request_id}, branch=ASYNC)
-        done = [self._item(index, item) for index, item in enumerate(batch.items)]
-        return Scenario(body={"responses": done[::-1], "usage": USAGE})
+        return Scenario(body={"responses": batch.answers[::-1], "usage": USAGE})
 
     def _item(self, index: int, item: Mapping[str, Any]) -> dict[str, Any]:
         out: dict[str, Any] = {"id": index, "external_reference": item.get("external_reference")}
         if self._fails is not None and self._fails(item):
             return {**out, "success": False, "errors": [{"code": 3040, "message": "Capacity temporarily exceeded"}]}
-        return {**out, "success": True, "result": {"result": {"response": _echo(item), "usage": USAGE}}}
+        text, calls = _spoken(self._next(item), item)
+        return {**out, "success": True, "result": {"result": said(text, calls, shape="legacy").body}}
 
 
 def _echo(body: Mapping[str, Any]) -> str:

@@ -74,11 +74,20 @@ REFUSED = {
 def test_what_does_not_fit_the_schema_is_refused_in_cloudflares_words(name):
     """With status 400."""
     body, words = REFUSED[name]
-    with FakeWorkersAI() as server:
+    with FakeWorkersAI(expect_invalid=True) as server:
         response = post(server, body)
     assert response.status_code == 400
     assert words in response.json()["errors"][0]["message"]
     assert not server.paid
+
+
+def test_a_body_that_nobody_announced_fails_the_block():
+    """So that each body that any test sends is valid; a failure inside the block is told as it is."""
+    with pytest.raises(AssertionError, match="input schema"), FakeWorkersAI() as server:
+        post(server, {"messages": "Hi"})
+    with pytest.raises(ZeroDivisionError), FakeWorkersAI() as server:
+        post(server, {"messages": "Hi"})
+        1 // 0  # noqa: B018
 
 
 def test_addresses_and_tokens_are_looked_at():
