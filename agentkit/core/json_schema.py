@@ -117,6 +117,16 @@ def subschemas(schema: Mapping[str, Any]) -> Iterator[Schema]:
             yield from value.values()
 
 
+def references(schema: Schema) -> Iterator[str]:
+    """Where a schema and all inside it point to, in its definitions, too."""
+    if not isinstance(schema, Mapping):
+        return
+    if isinstance(ref := schema.get("$ref"), str):
+        yield ref
+    for child in (*subschemas(schema), *schema.get("$defs", {}).values()):
+        yield from references(child)
+
+
 class _Cleaner:
     """Writes one schema anew."""
 

@@ -88,6 +88,8 @@ class _Strict:
         if not isinstance(bare, Mapping) or not bare:
             raise Lossy
         options = branches(bare, self._root, expand=False)
+        if not options:  # no value fits
+            raise Lossy
         if len(options) == 1:
             return self._single({**options[0], **said})
         groups: dict[str, list[tuple[Mapping[str, Any], Plan | None]]] = {}

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentkit.core.json_schema import ANY_TYPE, Schema, apart, branches, resolve, types_of
+from agentkit.core.json_schema import ANY_TYPE, Schema, apart, branches, references, resolve, types_of
 from agentkit.core.schema_inverse import (
     Alternatives,
     Ambiguous,
@@ -85,6 +85,11 @@ class _Typed:
                 self._wrapped.add(ref)
             self._planned(ref, plan)
             definitions[ref.rpartition("/")[2]] = wire
+        untouched = {f"#/$defs/{name}": name for name in self._root.get("$defs", {}) if name not in definitions}
+        while missing := untouched.keys() & references({**parameters, "$defs": definitions}):
+            for ref in missing:  # from within `not`, `allOf` and the like, which stay as they are
+                definitions[untouched[ref]] = resolve(self._root, ref)
+                del untouched[ref]
         return parameters, definitions
 
     def _planned(self, ref: str, plan: Plan | None) -> None:

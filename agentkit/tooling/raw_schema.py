@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentkit.core.json_schema import clean, resolve, subschemas
+from agentkit.core.json_schema import clean, references, resolve
 from agentkit.errors import UsageError
 from agentkit.tooling.arguments import explain_jsonschema
 from agentkit.tooling.context import ToolContext
@@ -42,7 +42,7 @@ class SchemaValidator:
         self.parameters = clean({"type": "object", **schema})
         if self.parameters["type"] != "object":
             raise UsageError(f"tool {name!r}: the root of its schema must be of type object: arguments have names")
-        for reference in _references(self.parameters):
+        for reference in references(self.parameters):
             if resolve(self.parameters, reference) is None:
                 raise UsageError(f"tool {name!r}: its schema points to {reference!r}, which is not in it")
         # An empty registry: nothing is fetched, whatever a schema points to.
@@ -73,12 +73,3 @@ class SchemaValidator:
     def bind(self, arguments: Mapping[str, Any], context: ToolContext[Any]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments as keywords, and the context where the function asks for it."""
         return [], {**arguments, **dict.fromkeys(self._contexts, context)}
-
-
-def _references(schema: Any) -> Iterator[str]:
-    if not isinstance(schema, Mapping):
-        return
-    if isinstance(reference := schema.get("$ref"), str):
-        yield reference
-    for child in (*subschemas(schema), *schema.get("$defs", {}).values()):
-        yield from _references(child)

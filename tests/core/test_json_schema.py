@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from agentkit.core.json_schema import branches, clean, merge, resolve, types_of
+from agentkit.core.json_schema import branches, clean, merge, references, resolve, types_of
 from agentkit.core.messages import ToolSpec
 from agentkit.core.schema_wires import Rewritten, rewrite, tool_entry
 
@@ -510,6 +510,26 @@ def test_workers_ai_one_tag_tells_objects_apart():
 
 
 # --- The way back -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"allOf": [{"$ref": "#/$defs/Expr"}, {"required": ["note"]}]},
+        {"type": "object", "not": {"$ref": "#/$defs/Node"}},
+        {"type": "object", "patternProperties": {"^x": {"$ref": "#/$defs/Expr"}}},
+        {"if": {"type": "object"}, "then": {"$ref": "#/$defs/Node"}},
+        {"allOf": [{"$ref": "#/$defs/Node"}, {"type": "integer"}]},
+    ],
+    ids=lambda keywords: next(iter(keywords)),
+)
+def test_every_reference_leads_somewhere(wire, keywords):
+    """Also from within keywords that are not rewritten."""
+    root = {"type": "object", "properties": {"a": keywords}, "required": ["a"], "$defs": DEFS}
+    sent = rewrite(root, wire).parameters
+    assert META.is_valid(sent)
+    assert [ref for ref in references(sent) if resolve(sent, ref) is None] == []
 
 
 def test_text_is_restored_too():
