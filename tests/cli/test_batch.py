@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -118,28 +117,83 @@ def test_the_bar_is_for_terminals_only():
     assert terminal.getvalue().endswith("2/2\n")
 
 
-@pytest.mark.parametrize("delay_s", [0.05, 0.3, 1.0])
-def test_a_killed_process_goes_on_and_pays_nothing_twice(questions, delay_s):
-    """`kill -9` while it starts, sends and waits; the same command ends the work."""
-    with FakeWorkersAI(polls=60) as server:
-        out = questions.with_name("answers.jsonl")
-        command = [sys.executable, "-m", "agentkit", "batch", str(questions), "--out", str(out), "--poll-s", "0.02"]
-        environment = {**os.environ, **server.environment}
-        for _ in range(3):
-            seen = len(server.requests)
-            process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-            deadline = time.monotonic() + 30
-            while len(server.requests) <= seen and time.monotonic() < deadline and process.poll() is None:
-                time.sleep(0.01)
-            time.sleep(delay_s / 10)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        for one in server.batches.values():
-            one.polls = 0
-        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
+DYING = """
+import os, signal, sys
+from agentkit.cli.main import main
+
+left, when = int(sys.argv.pop(1)), sys.argv.pop(1)
+
+def dying(real):
+    def call(*args):
+        global left
+        left -= 1
+        if left == 0 and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = real(*args)
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    return call
+
+os.fsync, os.replace = dying(os.fsync), dying(os.replace)
+sys.exit(main())
+"""
+"""The command, killed before or after the n-th time that it made something last: three lines of the journal, one file."""
+
+
+class Killing(FakeWorkersAI):
+    """Kills its client at one of its requests, when that was taken but not yet answered."""
+
+    def __init__(self, at):
+        super().__init__(polls=1)
+        self.at, self.client = at, None
+
+    def _inferred(self, request, place, body):
+        scenario = super()._inferred(request, place, body)
+        if len(self.requests) == self.at:
+            self.client.send_signal(signal.SIGKILL)
+            self.client.wait()
+        return scenario
+
+
+def started(server, questions, *how):
+    """The command in a process of its own."""
+    out = questions.with_name("answers.jsonl")
+    command = [sys.executable, *how, "batch", str(questions), "--out", str(out), "--poll-s", "0.02"]
+    return subprocess.Popen(command, env={**os.environ, **server.environment}, stderr=subprocess.DEVNULL)
+
+
+def ended(server, questions, monkeypatch):
+    """The same command again, until nothing is left to do: the texts, and whether some were unknown on the way."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    code, lines = batch(questions)
+    if code == 0:
+        return [line["answer"] for line in lines], False
+    assert all("may have been paid" in line["error"] for line in lines)
+    return [line["answer"] for line in batch(questions, "--retry-failed")[1]], True
+
+
+ANSWERS = ["Name a river", "Name a hill", "Laos"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("point", [1, 2, 3, 4])
+def test_a_process_killed_at_any_point_of_its_own_goes_on(questions, monkeypatch, point, when):
+    """Nothing is paid twice, no answer is lost; what may have been sent is sent again on purpose only."""
+    with FakeWorkersAI(polls=1) as server:
+        assert started(server, questions, "-c", DYING, str(point), when).wait(60) == -signal.SIGKILL
+        assert ended(server, questions, monkeypatch) == (ANSWERS, point == 1)
         assert len(server.paid) == len(QUESTIONS)
-        lines = [json.loads(line) for line in out.read_text().splitlines()]
-        if done.returncode == 0:
-            assert [line["answer"] for line in lines] == ["Name a river", "Name a hill", "Laos"]
-        else:  # killed between sending and hearing the request id: nobody knows, and nobody pays
-            assert all("may have been paid" in line["error"] for line in lines)
+
+
+@pytest.mark.parametrize("request_number", [1, 2, 3])
+def test_a_process_killed_while_the_server_answers_goes_on(questions, monkeypatch, request_number):
+    """Between sending and hearing the request id nobody knows, so nobody pays again unasked."""
+    with Killing(request_number) as server:
+        server.client = started(server, questions, "-m", "agentkit")
+        assert server.client.wait(60) == -signal.SIGKILL
+        server.at = 0
+        texts, unknown = ended(server, questions, monkeypatch)
+        assert (texts, unknown) == (ANSWERS, request_number == 1)
+        assert len(server.paid) == len(QUESTIONS) * (2 if unknown else 1)

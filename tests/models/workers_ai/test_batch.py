@@ -9,14 +9,15 @@ import httpx2
 import pytest
 
 from agentkit.core.messages import ToolSpec, User
-from agentkit.errors import Conflict, ModelError, Unavailable, UsageError
+from agentkit.errors import Conflict, MalformedResponse, ModelError, Unavailable, UsageError
 from agentkit.models.model import Request
 from agentkit.models.retrying import Retries
-from agentkit.models.workers_ai import WorkersAI
+from agentkit.models.workers_ai import Gateway, WorkersAI
 from agentkit.models.workers_ai.batch import MAX_BYTES
 from agentkit.models.workers_ai.journal import Journal
-from agentkit.testing import FakeWorkersAI, Scenario
+from agentkit.testing import FakeWorkersAI, Scenario, call
 from agentkit.testing.quirks import SCENARIOS
+from agentkit.testing.schemas import fault_of_input
 from agentkit.testing.workers_ai import ACCOUNT_ID
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +50,66 @@ async def test_every_kind_of_item_is_answered():
     assert all("max_tokens" in item and "stream" not in item for item in server.paid)
     assert [body.keys() for body in server.bodies[1:]] == [{"request_id"}] * (len(server.bodies) - 1)
     assert all(request.query == "queueRequest=true" for request in server.requests)
+
+
+PORT = ToolSpec("port", "Port of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
+
+
+@pytest.mark.parametrize("how", ["prompted", "native"])
+async def test_an_item_may_call_tools(how):
+    """In words where the server reads no calls: then none are declared, and the call is read from the text."""
+    asked = Request(messages=[User(content="Port of Penang?")], tools=[PORT])
+    with FakeWorkersAI(call("port", city="Penang")) as server:
+        async with server.model(tools=how) as model:
+            [answer] = await model.batch([asked], poll_s=0.001)
+    [found] = answer.answer.tool_calls
+    assert (found.name, json.loads(found.arguments)) == ("port", {"city": "Penang"})
+    assert answer.answer.finish_reason == "tool_calls"
+    [item] = server.paid
+    assert ("tools" in item) == (how == "native")
+    assert ("Port of a city" in item["messages"][0]["content"]) == (how == "prompted")
+
+
+async def test_what_a_model_thinks_is_no_part_of_an_items_answer():
+    """As it is not in the answer to a single request."""
+    with FakeWorkersAI("<think>Hm.</think>Hai") as server:
+        [answer] = await run(server, ["Halo"])
+    assert (answer.answer.reasoning, answer.answer.content) == ("Hm.", "Hai")
+
+
+async def test_functions_go_with_the_messages_of_items():
+    """They are the model's, as its settings are; a prompt has none."""
+    functions = [{"name": "f", "code": "1"}]
+    with FakeWorkersAI() as server:
+        async with server.model(functions=functions) as model:
+            await model.batch(["a", {"messages": [{"role": "user", "content": "b"}]}, {"prompt": "c"}], poll_s=0.001)
+    assert [item.get("functions") for item in server.paid] == [functions, functions, None]
+
+
+async def test_a_gateway_neither_answers_for_the_queue_nor_sends_twice():
+    """An old request id, or an old "queued", would be repeated from its cache for ever."""
+    with FakeWorkersAI() as server:
+        async with server.model(gateway=Gateway(cache_ttl_s=60, max_attempts=5, skip_cache=False)) as model:
+            for _ in range(2):
+                [answer] = await model.batch(["a"], poll_s=0.001)
+                assert answer.answer.content == "a"
+    assert len(server.batches) == 2
+    assert {request.headers["cf-aig-max-attempts"] for request in server.requests} == {"1"}
+
+
+async def test_what_the_queue_took_is_waited_for_when_it_takes_no_more():
+    """It is paid; the rest was not sent, says so, and can be sent later."""
+
+    class Full(FakeWorkersAI):
+        def _queued(self, body, model):
+            return SCENARIOS["error-3036"] if self.batches else super()._queued(body, model)
+
+    items = ["x" * 6_000_000, "y" * 6_000_000]
+    with Full(polls=0) as server:
+        first, second = await run(server, items)
+    assert first.answer.content == items[0]
+    assert second.error.code == "3036"
+    assert len(server.paid) == 1
 
 
 async def test_each_field_of_an_item_is_sent():
@@ -141,6 +202,7 @@ async def test_a_connection_that_breaks_while_sending_is_not_tried_again(tmp_pat
     def breaks(error):
         def handle(request):
             tries.append(request)
+            assert fault_of_input(json.loads(request.content)) is None
             raise error("no", request=request)
 
         return WorkersAI(
@@ -171,9 +233,17 @@ async def test_answers_find_their_items_without_references():
 
         return Forgetful
 
-    with strip({"external_reference"})() as server:
-        answers = await run(server, ["a", "b", "c"])
-    assert [a.answer.content for a in answers] == ["a", "b", "c"]
+    for keys in ({"external_reference"}, {"id"}):
+        with strip(keys)() as server:
+            answers = await run(server, ["a", "b", "c"])
+        assert [a.answer.content for a in answers] == ["a", "b", "c"]
+
+    class Texts(FakeWorkersAI):
+        def _item(self, index, item):
+            return {**super()._item(index, item), "external_reference": None, "id": str(index)}
+
+    with Texts() as server:
+        assert [a.answer.content for a in await run(server, ["a", "b"])] == ["a", "b"]
 
 
 async def test_a_missing_answer_and_a_lost_batch_fail_their_items():
@@ -193,12 +263,58 @@ async def test_a_missing_answer_and_a_lost_batch_fail_their_items():
 
     class Forgetting(FakeWorkersAI):
         def _polled(self, request_id):
-            self.batches.clear()
-            return super()._polled(request_id)
+            return super()._polled(request_id if request_id == next(iter(self.batches)) else "none")
 
-    with Forgetting() as server:
-        answers = await run(server, ["a"])
-    assert "no such request" in str(answers[0].error)
+    with Forgetting(polls=20) as server:
+        answers = await run(server, ["a" * 6_000_000, "b" * 6_000_000])
+    assert answers[0].answer.content[0] == "a"
+    assert "no such request" in str(answers[1].error)
+
+
+async def test_a_queue_that_does_not_know_a_request_yet_is_asked_again():
+    """What it was just given may take a moment to be seen."""
+
+    class Slow(FakeWorkersAI):
+        late = 2
+
+        def _polled(self, request_id):
+            self.late -= 1
+            return super()._polled("none" if self.late >= 0 else request_id)
+
+    with Slow() as server:
+        assert (await run(server, ["a"]))[0].answer.content == "a"
+
+
+async def test_a_wrong_account_fails_no_item_that_is_in_the_queue(tmp_path):
+    """Its answer is paid, and the caller can be told."""
+    with FakeWorkersAI(polls=1) as server:
+        async with server.model(retries=NOW) as model:
+            with pytest.raises(ZeroDivisionError):
+                await model.batch(["a"], journal=tmp_path / "j", poll_s=0.001, on_progress=lambda *_: 1 // 0)
+        for wrong in ({"account_id": "f" * 32}, {"api_token": "another-token"}):
+            async with server.model(retries=NOW, **wrong) as model:
+                with pytest.raises(ModelError):
+                    await model.batch(["a"], journal=tmp_path / "j", poll_s=0.001)
+        assert (await run(server, ["a"], journal=tmp_path / "j"))[0].answer.content == "a"
+        assert len(server.paid) == 1
+
+
+async def test_an_answer_that_cannot_be_read_failed(tmp_path):
+    """It is kept as it came, and can be asked for again."""
+
+    class Odd(FakeWorkersAI):
+        odd = True
+
+        def _item(self, index, item):
+            return {**super()._item(index, item), **({"result": {"what": 1}} if self.odd else {})}
+
+    with Odd() as server:
+        [answer] = await run(server, ["a"], journal=tmp_path / "j")
+        assert isinstance(answer.error, MalformedResponse)
+        assert answer.raw["result"] == {"what": 1}
+        server.odd = False
+        [answer] = await run(server, ["a"], journal=tmp_path / "j", retry_failed=True)
+    assert answer.answer.content == "a"
 
 
 async def test_a_queue_that_stays_silent_is_told_and_nothing_is_lost(tmp_path):
