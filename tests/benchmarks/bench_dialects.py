@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects import Splitter, parse
+from agentkit.models.dialects.grammar import grammar
 
 SIZES = (10_000, 100_000, 1_000_000)
 CHUNK = 20
@@ -66,6 +67,11 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "fences": _repeated("```\n"),
     "surrogates": _repeated("\ud83d\ude00\ud83dx<tool_call>\udc00"),
     "quotes": _repeated("\"'`“”„"),
+    "angle brackets": _repeated("<"),
+    "names": _repeated('{"name":'),
+    "backticks": _repeated("`"),
+    "backticks in a call": _repeated("`", "<tool_call>"),
+    "all marks": _repeated("".join(sorted(grammar().openers))),
     "namespaces": _repeated("]<]minimax[>[<a>", ']<]minimax[>[<tool_call>]<]minimax[>[<invoke name="get_weather">'),
 }
 

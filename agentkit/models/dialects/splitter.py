@@ -273,9 +273,10 @@ class Splitter:
         """
         text = src.text
         found = marks.whole.search(text, src.at)
-        end = found.start() if found else len(text) if src.final else marks.hold(text, src.at)
-        hand_on(src, end)
-        if not src.final and end < len(text) and (found is None or marks.may_grow(text, end)):
+        end = found.start() if found else len(text)
+        held = len(text) if src.final else marks.hold(text, src.at)  # a mark may stand inside of a longer one
+        hand_on(src, min(end, held))
+        if held <= end and held < len(text):
             raise NeedMore
         return found.group() if found else ""
 

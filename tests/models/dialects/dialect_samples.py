@@ -441,6 +441,89 @@ POSITIVE = (
         content="Hello. Bye.",
         reasoning='One.\n\nTwo <tool_call>{"name": "get_time", "arguments": {}}</tool_call>',
     ),
+    # the same forms as they are when templates, tokenizers or models are sloppy
+    Sample(
+        "hermes", '<tool_call>\n<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>\n</tool_call>', (TIME,)
+    ),
+    Sample(
+        "hermes",
+        'So:\n<tools>\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n</tools>',
+        (OSLO,),
+        content="So:",
+    ),
+    Sample(
+        "hermes",
+        '<tools>\n[{"name": "get_weather", "parameters": {"city": "Oslo"}}, {"name": "get_time", "arguments": {}}]\n</tools>',
+        (OSLO, TIME),
+    ),
+    Sample(
+        "json",
+        '<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "get_weather", "parameters": {"city": "Oslo"}}<|eot_id|>',
+        (OSLO,),
+    ),
+    Sample(
+        "json",
+        '[{"name": "get_weather", "arguments": {"city": "Oslo"}} {"name": "get_time", "arguments": {}}]',
+        (OSLO, TIME),
+    ),
+    Sample(
+        "gigachat",
+        'Sure.<|message_sep|>\n\nfunction call<|role_sep|>\n{"name": "get_weather", "arguments": {"city": "Oslo"}}</s>',
+        (OSLO,),
+        content="Sure.",
+    ),
+    Sample(
+        "tool-calls",
+        '<think>\nHm.\n</think>\n<answer>\nI look.\n<tool_calls>[{"name": "get_time", "arguments": {}}]</tool_calls>\n</answer>',
+        (TIME,),
+        content="I look.",
+        reasoning="Hm.",
+    ),
+    Sample("tool-calls", '<tool_calls>[{"name": "get_time", "arguments": {}}]</tool_calls>\n</answer>', (TIME,)),
+    Sample(
+        "deepseek",
+        '<｜tool_calls_begin｜><｜tool_call_begin｜><steptml:invoke name="get_weather"><steptml:parameter name="city"> Oslo\n</steptml:parameter>'
+        '</steptml:invoke><｜tool_call_end｜><｜tool_sep｜><｜tool_call_begin｜>function<｜tool_sep｜>get_time\n<steptml:invoke name="get_time">'
+        "</steptml:invoke><｜tool_call_end｜><｜tool_calls_end｜>",
+        (("get_weather", {"city": " Oslo\n"}), TIME),
+    ),
+    Sample(
+        "kimi",
+        "<|tool_call_section_begin|><|tool_call_begin|>get_time:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_call_section_end|>",
+        (TIME,),
+    ),
+    Sample("functionary", 'get_weather\n<|content|>{"city": "Oslo"}<|stop|>', (OSLO,)),
+    Sample("harmony", "<|channel|>commentary to=functions.get_time <|constrain|>json<|message|><|call|>", (TIME,)),
+    Sample(
+        "minicpm",
+        '<function name="get_weather"><param name="city"><![CDATA[a </param> b]]></param></function>',
+        (("get_weather", {"city": "a </param> b"}),),
+    ),
+    Sample("glm", "<tool_call> get_weather <arg_key>city</arg_key><arg_value>Oslo</arg_value></tool_call>", (OSLO,)),
+    Sample("minimax", '<minimax:tool_call><invoke name="get_time"></invoke></minimax:tool_call>[e~[', (TIME,)),
+    Sample("seed", "<seed:tool_call><function=get_time></function></seed:tool_call><seed:eos>", (TIME,)),
+    Sample("gemma4", '<|tool_call>:call:get_weather{city:<|"|>Oslo<|"|>}<turn|>', (OSLO,)),
+    Sample("gemma4", "<|channel>thought\nHm.\n<channel|>call:get_time{}", (TIME,), reasoning="Hm."),
+    Sample("pythonic", '[\n    get_weather(city="Oslo"),\n    get_time(),\n]', (OSLO, TIME)),
+    Sample(
+        "react",
+        '**Thought:** Hm.\n**Action:** get_weather\n**Action Input:** {"city": "Oslo"}',
+        (OSLO,),
+        reasoning="Hm.",
+    ),
+    Sample(
+        "react", 'Thought: Hm.\nAction:\n{"name": "get_time", "arguments": {}}<end_action>', (TIME,), reasoning="Hm."
+    ),
+    Sample("react", "Thought: I know.\nAnswer: 42", content="42", reasoning="I know."),
+    Sample("react", 'Action: ```json\n[{"tool_name": "directly-answer", "parameters": {}}]\n```'),
+    Sample("fence", '```json\n{"action": "get_weather", "action_input": "Oslo"}\n```', (OSLO,)),
+    Sample("think", "<think>Hm.</think><|begin_of_box|>42<|end_of_box|>", content="42", reasoning="Hm."),
+    Sample(
+        "think",
+        "<think>One <think>two</think> three</think>Hello.",
+        content="Hello.",
+        reasoning="One <think>two\n\nthree",
+    ),
 )
 
 TEXT = (
@@ -490,6 +573,17 @@ TEXT = (
     "The best Action: get_weather now.",
     "Thought: it is late.",
     "all\nof us",
+    "The tag <function=foo is documented here.",
+    "The tag <invoke name=foo is documented here.",
+    'As in ``<tool_call>{"name": "get_time", "arguments": {}}</tool_call>`` there.',
+    '{"name": "get_weather", "parameters": {"properties": {"city": {"type": "string"}}, "required": ["city"]}}',
+    "<tool_call>[1, null]</tool_call>",
+    '<tool_call> [{"options": "foo"}] </tool_call> ',
+    "functools[] is text",
+    "functools[ this is text ]",
+    "call: me",
+    "[get_weather(city='x 'y')]",
+    "Action: Get Weather\nAction Input: {}",
     "analysis is fun",
     "analysisParalysis",
     "get_weather is a tool.",

@@ -126,6 +126,15 @@ MALFORMED = {
         '<tool_call>{"name": "get_weather", "arguments": {"city": "Oslo}}</tool_call>\n<tool_call>{"name": "get_time", "arguments": {}}</tool_call>',
         (TIME,),
     ),
+    "one bad line among good ones": (
+        '<tool_calls>\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n{not: JSON here}\n{"name": "get_time", "arguments": {}}\n</tool_calls>',
+        (OSLO, TIME),
+    ),
+    "a value that begins like its neighbour": (
+        "<tool_call>\n<function=write_file>\n<parameter=path>\na\n</parameter>\n<parameter=content>\n<parameter=path>\nb\n</parameter>\n</function>\n</tool_call>",
+        (("write_file", {"path": "a", "content": "<parameter=path>\nb"}),),
+    ),
+    "fences in fences": ("<tool_call>" + "```" * 3000 + "</tool_call>", ()),
     "an unknown one in an array": (
         '[TOOL_CALLS][{"name": "nobody", "arguments": {}}, {"name": "get_weather", "arguments": {"city": "Oslo"}}]',
         (OSLO,),
@@ -182,6 +191,10 @@ MALFORMED = {
     "all tokens gone": ('functions.get_weather:0{"city": "Oslo"}', (OSLO,)),
     "plain text for the one required parameter": (
         "Action: search\nAction Input: best cafes\nObservation: x",
+        (("search", {"query": "best cafes"}),),
+    ),
+    "labels that are indented": (
+        " Thought: Hm.\n  Action: search\n  Action Input: best cafes\n  Observation: x",
         (("search", {"query": "best cafes"}),),
     ),
     "a quoted name": ('Action: `get_weather`\nAction Input: {"city": "Oslo"}', (OSLO,)),

@@ -117,6 +117,16 @@ def test_what_only_begins_like_a_mark_is_released_at_once(text):
     assert content == f"{text}!"
 
 
+def test_no_more_waits_than_a_mark():
+    """Prose full of what marks begin with is heard at once, but for what may still be a mark."""
+    text = "a <b> <tool f{x} [1] functions call: me all `x` ** Act: >> > < com an as \"q\" 'it' {} |<| ✿ ｜ <function=foo is, "
+    for prose in (text * 5, f"{{{text}", f"[{text}", f'{{"name": "Anna", "says": "{text}"}}', f"Action: {text}"):
+        splitter, said = Splitter(SPECS), 0
+        for end, character in enumerate(prose, 1):
+            said += sum(len(delta.text) for delta in splitter.feed(character))
+            assert len(prose[:end].rstrip()) - said <= grammar().marks.longest, prose[:end]
+
+
 def test_text_flows():
     """A plain answer is not held back: every word is heard when it comes."""
     splitter = Splitter(SPECS)
