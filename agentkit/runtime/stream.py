@@ -97,7 +97,9 @@ class EventStream(Generic[Out]):
     async def _run(self) -> None:
         try:
             self.result = await self._start(self._put)
-        except Exception as fault:  # noqa: BLE001 - raised in the reader
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as fault:  # noqa: BLE001 - raised in the reader; a SystemExit here would end the loop
             self._fault = fault
         finally:
             self._over = True

@@ -9,13 +9,11 @@ Ctrl-C cancels the run, lets it record what is finished, and raises KeyboardInte
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -24,7 +22,7 @@ from anyio.lowlevel import current_token
 from agentkit.core.events import Event
 from agentkit.errors import UsageError
 from agentkit.runtime.stream import MAX_WAITING, EventStream
-from agentkit.tooling.threads import lent_slot
+from agentkit.tooling.threads import lent_slot, loop_scheduler
 
 T = TypeVar("T")
 
@@ -45,23 +43,31 @@ class Portal:
     """A daemon thread with an event loop of its own; a process that exits ends it, and so closes its connections."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
         self._ready = threading.Event()
+        self._closing = False
         self.portal: BlockingPortal
-        self._thread = threading.Thread(target=anyio.run, args=(self._serve,), name="agentkit-loop", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=anyio.run, args=(self._serve,), name="agentkit-loop", daemon=True)
+        self.thread.start()
         self._ready.wait()
         atexit.register(self._close)
 
+    @property
+    def serves(self) -> bool:
+        """Whether runs can be started: not in a forked child, which lacks the thread, nor late in an exit."""
+        return self.thread.is_alive() and not self._closing
+
     def _close(self) -> None:
-        if self.pid == os.getpid():  # a forked child has the exit, but not the thread
-            self.portal.start_task_soon(self.portal.stop, True)
-            self._thread.join(EXIT_S)
+        if self.serves:
+            self._closing = True
+            self._schedule(self._end.set)  # not through the portal, which waits for a loop that a tool may block
+            self.thread.join(EXIT_S)
 
     async def _serve(self) -> None:
+        self._end, self._schedule = anyio.Event(), loop_scheduler()
         async with BlockingPortal() as self.portal:
             self._ready.set()
-            await self.portal.sleep_until_stopped()
+            await self._end.wait()
+            await self.portal.stop(cancel_remaining=True)
 
 
 class _Process:
@@ -71,12 +77,53 @@ class _Process:
     portal: Portal | None = None
 
 
-def portal() -> BlockingPortal:
+def _portal() -> Portal:
     """The portal of this process."""
     with _Process.lock:
-        if _Process.portal is None or _Process.portal.pid != os.getpid():
+        if _Process.portal is None or not _Process.portal.serves:
             _Process.portal = Portal()
-        return _Process.portal.portal
+        return _Process.portal
+
+
+class _Work(Generic[T]):
+    """Something that runs in the portal's loop while this thread waits for it.
+
+    Attributes:
+        over: Set when it has ended.
+        came: The run as far as it came, if it failed or was cancelled.
+    """
+
+    def __init__(self, main: Callable[[], Awaitable[T]]) -> None:
+        self.over = threading.Event()
+        self.came: Any = None
+        self._fault: BaseException | None = None
+        self._portal = _portal()
+        self._future = self._portal.portal.start_task_soon(self._run, main)
+
+    async def _run(self, main: Callable[[], Awaitable[T]]) -> T | None:
+        try:
+            return await main()
+        except BaseException as fault:
+            self.came = getattr(fault, "result", None)
+            if isinstance(fault, (Exception, anyio.get_cancelled_exc_class())):
+                raise
+            self._fault = fault  # a SystemExit is for who waits: here it would end the loop that all runs share
+            return None
+        finally:
+            self.over.set()
+
+    def result(self) -> T:
+        """What came of it, once it is over."""
+        value = self._future.result()
+        if self._fault is not None:
+            raise self._fault
+        return cast("T", value)
+
+    def cancel(self) -> None:
+        """Cancel it and give it time to record what is finished."""
+        self._future.cancel()
+        if threading.current_thread() is not self._portal.thread:  # where garbage may be collected, too
+            self.over.wait(CLEAN_UP_S)
 
 
 def run_sync(main: Callable[[], Awaitable[T]], name: str) -> T:
@@ -91,26 +138,14 @@ def run_sync(main: Callable[[], Awaitable[T]], name: str) -> T:
     """
     if inside_run.get() and _in_event_loop():
         raise UsageError(f"an async tool must not block: use `await agent.{name}(...)` here, or make the tool sync")
-    over = threading.Event()
-    came: list[Any] = []
-
-    async def task() -> T:
-        try:
-            return await main()
-        except BaseException as stop:
-            came.append(getattr(stop, "result", None))
-            raise
-        finally:
-            over.set()
-
-    future = portal().start_task_soon(task)
+    work = _Work(main)
     try:
         with lent_slot():
-            over.wait()
-        return future.result()
+            work.over.wait()
+        return work.result()
     except KeyboardInterrupt as stop:
-        _cancel(future, over)
-        stop.result = came[0] if came else None  # type: ignore[attr-defined]  # the run as far as it came
+        work.cancel()
+        stop.result = work.came  # type: ignore[attr-defined]  # the run as far as it came
         raise
 
 
@@ -124,9 +159,10 @@ def stream_sync(open_stream: Callable[[], EventStream[Any]], name: str) -> Itera
 def _events(open_stream: Callable[[], EventStream[Any]]) -> Iterator[Event]:
     waiting: deque[Event] = deque()
     news = threading.Event()
-    over = threading.Event()
+    over = False
 
     async def pump() -> None:
+        nonlocal over
         try:
             async with open_stream() as events:
                 async for event in events:
@@ -135,27 +171,21 @@ def _events(open_stream: Callable[[], EventStream[Any]]) -> Iterator[Event]:
                     while len(waiting) >= MAX_WAITING:  # noqa: ASYNC110 - the reader is another thread
                         await anyio.sleep(POLL_S)
         finally:
-            over.set()
+            over = True
             news.set()
 
-    future = portal().start_task_soon(pump)
+    work = _Work(pump)
     try:
-        while not (over.is_set() and not waiting):
+        while not (over and not waiting):
             with lent_slot():
                 news.wait()
             news.clear()
             while waiting:
                 yield waiting.popleft()
-        future.result()
+        work.result()
     finally:
-        if not over.is_set():
-            _cancel(future, over)
-
-
-def _cancel(future: Future[Any], over: threading.Event) -> None:
-    """Cancel what runs and give it time to record what is finished."""
-    future.cancel()
-    over.wait(CLEAN_UP_S)
+        if not over:
+            work.cancel()
 
 
 def _in_event_loop() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import anyio
 
@@ -37,7 +38,9 @@ def must_leave(error: BaseException) -> bool:
         return any(map(must_leave, error.exceptions))
     if isinstance(error, anyio.get_cancelled_exc_class()):
         return _is_cancelled()
-    return isinstance(error, (KeyboardInterrupt, GeneratorExit))
+    if isinstance(error, KeyboardInterrupt):
+        return threading.current_thread() is threading.main_thread()  # Ctrl-C comes nowhere else
+    return isinstance(error, GeneratorExit)
 
 
 def _is_cancelled() -> bool:
