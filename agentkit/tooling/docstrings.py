@@ -6,7 +6,7 @@ A docstring is prose, so reading it cannot fail: what is no section that we know
   ends where the indentation does, a NumPy one at the next title. No blank line is needed before either.
 * A **field** is `:param int name: text` (reST) or `@param name: text` (epytext); it goes on while lines are indented.
 * Sections and fields that describe the code's result or errors are left out; notes and warnings are kept.
-* `a, b : int` describes both; stars, back-ticks and back-slashes around names are ornament.
+* `a, b : int` describes both; stars, back-ticks and back-slashes around names are ornament, and so are bullets.
 * The names are known, so a section may even be flush with its title: dedenting a docstring that starts with `Args:`
   leaves it so.
 
@@ -45,6 +45,7 @@ _FIELD = re.compile(r"[:@](?P<kind>[a-z]+)(?P<names>(?:\s[^:]*)?):(?:\s+(?P<text
 _NAMES = r"[\\*`'\"]*\w+[*`'\"]*(?:\s*,\s*[\\*`'\"]*\w+[*`'\"]*)*"
 _GOOGLE_ENTRY = re.compile(rf"(?P<names>{_NAMES})\s*(?:[(\[].*?[)\]]\s*)?:\s*(?P<text>.*)$")
 _NUMPY_ENTRY = re.compile(rf"(?P<names>{_NAMES})\s*(?::.*)?$")
+_BULLET = re.compile(r"[-*+•] +")
 _WORD = re.compile(r"\w+")
 _MANY_BLANK = re.compile(r"\n{3,}")
 
@@ -156,12 +157,15 @@ def _entries(block: _Block, names: Collection[str]) -> dict[str, list[str]]:
     current: list[str] = []
     base = min((_indent(line) for line in block.lines if line.strip()), default=0)
     for line in block.lines:
-        entry = form.match(line.strip()) if _indent(line) == base else None
+        text = line.strip()
+        if _named(form, bare := _BULLET.sub("", text), names):
+            text = bare
+        entry = form.match(text) if _indent(line) == base else None
         if entry is None:
             current.append(line)
             continue
         current = [entry["text"] if block.style == "google" else ""]
-        entries |= dict.fromkeys(_named(form, line, names), current)
+        entries |= dict.fromkeys(_named(form, text, names), current)
     return entries
 
 

@@ -343,7 +343,8 @@ def _pydantic_line(fault: _Fault, root: Mapping[str, Any]) -> str:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _tag_line(fault, root)
     if found["loc"][-1:] == ("[key]",):
-        noun = _TYPE_NOUNS.get(kind.partition("_")[0], "another name")
+        choice = str(facts.get("expected", "another name")).replace("'", '"')
+        noun = _TYPE_NOUNS.get(kind.partition("_")[0], choice)
         return _line(path, f"as a key: expected {noun}")
     if kind in ("value_error", "assertion_error"):
         return _line(path, clipped(str(facts.get("error")), _MAX_TEXT_CHARS) or "not accepted")
@@ -354,8 +355,8 @@ def _pydantic_line(fault: _Fault, root: Mapping[str, Any]) -> str:
         if expected == ANYTHING:
             expected = _TYPE_NOUNS.get(kind.partition("_")[0], "another value")
         return _line(path, f"expected {expected}, got {shown(value)}")
-    text = clipped(found["msg"].replace("Input should", "should"), _MAX_TEXT_CHARS)
-    return _line(path, text)
+    text, by_pydantic = re.subn(r"^Input (should|is)\b", r"\1", clipped(found["msg"], _MAX_TEXT_CHARS))
+    return _line(path, f"{text}, got {shown(value)}" if by_pydantic else text)
 
 
 def _tag_line(fault: _Fault, root: Mapping[str, Any]) -> str:

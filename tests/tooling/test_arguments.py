@@ -6,6 +6,7 @@ import datetime as dt
 import enum
 import json
 from decimal import Decimal
+from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -540,6 +541,8 @@ PYDANTIC_ONLY = {
     "validator in a union": ({"v": 13}, {"v": Annotated[int, AfterValidator(unlucky)] | list[int]}, "v: 13 is unlucky and so are you"),
     "limit in a union": ({"v": 0}, {"v": Annotated[int, Field(ge=1)] | str}, "v: must be >= 1, got 0"),
     "key": ({"v": {"x": 1}}, {"v": dict[int, int]}, "v.x: as a key: expected an integer"),
+    "key of a choice": ({"v": {"z": 1}}, {"v": dict[Literal["x", "y"], int]}, 'v.z: as a key: expected "x" or "y"'),
+    "address": ({"v": "here"}, {"v": IPv4Address}, 'v: is not a valid IPv4 address, got "here"'),
     "no tag": ({"v": {}}, {"v": Annotated[Cat | Dog, Field(discriminator="kind")]}, 'v.kind: missing (one of "cat", "dog")'),
     "no object for a tag": ({"v": 1}, {"v": Annotated[Cat | Dog, Field(discriminator="kind")]}, "v: expected an object, got 1"),
     "short tuple": ({"v": [1]}, {"v": tuple[int, str]}, "v[1]: missing (string)"),

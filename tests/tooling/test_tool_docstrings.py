@@ -104,6 +104,16 @@ CASES: dict[str, tuple[str, str, dict[str, str]]] = {
         "Find.",
         {"q": "what", "n": "how", "a": "aye"},
     ),
+    "bullets": (
+        "Find.\n\nArgs:\n    - q: what, as\n      - fast: or\n      - slow: else\n    * `n` (int): how",
+        "Find.",
+        {"q": "what, as\n- fast: or\n- slow: else", "n": "how"},
+    ),
+    "bullets that are no names": (
+        "Find.\n\nArgs:\n    q: one of\n    - fast: quick\n    - slow: exact\n    n: how",
+        "Find.",
+        {"q": "one of\n- fast: quick\n- slow: exact", "n": "how"},
+    ),
     "two names, one text": (
         "Find.\n\nArgs:\n    a, b: both\n    c: sea",
         "Find.",
