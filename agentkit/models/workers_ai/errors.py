@@ -99,11 +99,7 @@ _DAY_S = 86_400
 _TELLING_CHARS = 8
 
 
-def error_of(
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-) -> ModelError:
+def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
     """The error that an answer is.
 
     Args:
@@ -115,17 +111,13 @@ def error_of(
         fault = fault_in(json_bytes.loads(body))
     except ValueError:
         fault = None
-    return error_from_fault(fault or Fault(first_words(body) or "no explanation"), status, headers)
+    return error_from_fault(fault or Fault(first_words(body)), status, headers)
 
 
-def error_from_fault(
-    fault: Fault,
-    status: int,
-    headers: Mapping[str, str],
-) -> ModelError:
+def error_from_fault(fault: Fault, status: int, headers: Mapping[str, str]) -> ModelError:
     """The error that a fault is; see `error_of`."""
     traced = _REQUEST_ID.search(fault.message)
-    fault = replace(fault, message=_REQUEST_ID.sub("", fault.message))
+    fault = replace(fault, message=_REQUEST_ID.sub("", fault.message).strip() or "no explanation")
     code = code_in(fault)
     row = CODES.get(code or next((known for words, known in _CODE_OF_WORDS if words in fault.message.lower()), ""))
     reset = _reset() if row is not None and row.kind is QuotaExhausted else ""

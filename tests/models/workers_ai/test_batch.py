@@ -265,7 +265,7 @@ async def test_a_missing_answer_and_a_lost_batch_fail_their_items():
         def _polled(self, request_id):
             return super()._polled(request_id if request_id == next(iter(self.batches)) else "none")
 
-    with Forgetting(polls=20) as server:
+    with Forgetting(polls=6) as server:
         answers = await run(server, ["a" * 6_000_000, "b" * 6_000_000])
     assert answers[0].answer.content[0] == "a"
     assert "no such request" in str(answers[1].error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import httpx2
 import pytest
 
 from agentkit.core.messages import ToolSpec, User
@@ -11,6 +12,7 @@ from agentkit.errors import (
     AuthFailed,
     ContextTooLong,
     MalformedResponse,
+    ModelError,
     ModelNotFound,
     QuotaExhausted,
     RateLimited,
@@ -19,14 +21,16 @@ from agentkit.errors import (
 )
 from agentkit.models.model import OutputSchema, Request
 from agentkit.models.retrying import Retries
+from agentkit.models.workers_ai import WorkersAI
 from agentkit.models.workers_ai.errors import CODES
 from agentkit.models.wrap import Fallback
 from agentkit.testing import FakeWorkersAI, Scenario, Scripted
 from agentkit.testing.quirks import ERRORS
-from agentkit.testing.workers_ai import TOKEN
+from agentkit.testing.workers_ai import ACCOUNT_ID, TOKEN
 
 pytestmark = pytest.mark.anyio
 
+LONG = "v1.0-" + "0123456789abcdef" * 4
 NOW = Retries(times=1, first_delay_s=0.0)
 HELLO = Request(messages=[User(content="Hello")])
 
@@ -143,6 +147,29 @@ async def test_a_token_that_a_server_repeats_is_not_shown():
     error, _ = await fault(Scenario(raw=json.dumps(body).encode(), status=401))
     assert "[key]" in str(error)
     assert TOKEN not in f"{error!r}{error.__cause__!r}"
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("form", ['{{"headers": "{0}"}}', "you sent {0}", '"{0}"', '{{"error": "{0}"}}', "<p>{0}</p>"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_echo_of_the_request_shows_no_token(form, status, stream):
+    """In whatever it stands, also where its end was cut off; nor is a listener told of it."""
+    heard = []
+    body = form.format("." * 270 + f" Bearer {LONG}").encode()
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(status, content=body)))
+    model = WorkersAI("@cf/a/b", account_id=ACCOUNT_ID, api_token=LONG, retries=NOW, http_client=client)
+    with pytest.raises(ModelError) as caught:
+        await model.call(HELLO, heard.append if stream else None)
+    with pytest.raises(ModelError) as other:
+        await model.batch(["a"])
+    assert "[key]" in str(caught.value)
+    assert LONG[:12] not in f"{caught.value!r} {other.value!r} {heard}"
+
+
+async def test_words_tell_what_a_misleading_code_does_not():
+    """A timeout that calls itself an invalid prompt may pass."""
+    error, requests = await fault("error-openai-body", "error-openai-body")
+    assert (error.code, requests) == ("invalid_prompt", 2)
 
 
 async def test_a_model_without_json_schemas_is_told_in_words():

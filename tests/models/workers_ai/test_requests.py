@@ -174,11 +174,27 @@ async def test_a_gateway_by_header_with_all_that_it_knows():
     }
 
 
-@pytest.mark.parametrize("field", [{"max_attempts": 6}, {"retry_delay_ms": 5001}, {"name": "a/b"}])
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"max_attempts": 6},
+        {"retry_delay_ms": 5001},
+        {"name": "a/b"},
+        {"backoff": "cubic"},
+        {"cache_key": "a\r\nx: y"},
+        {"authorization": "sec\nret"},
+        {"authorization": "töken"},
+        {"headers": {"authorization": "Bearer secret"}},
+        {"headers": {"cf-aig-authorization": "Bearer secret"}},
+    ],
+)
 def test_a_gateway_refuses_what_cloudflare_would(field):
-    """Before a request."""
-    with pytest.raises(UsageError):
+    """Before a request, and without showing a token; so is a gateway's address where the API's belongs."""
+    with pytest.raises(UsageError) as caught:
         Gateway(**{"name": "g", **field})
+    assert "secret" not in str(caught.value)
+    with pytest.raises(UsageError, match="host=True"):
+        WorkersAI(SEA_LION, account_id=ACCOUNT_ID, api_token="t", base_url="https://gateway.ai.cloudflare.com/v1/x/g")
 
 
 @pytest.mark.parametrize("tools", ["native", "prompted"])

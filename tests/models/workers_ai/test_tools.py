@@ -11,8 +11,8 @@ from agentkit.core.messages import ToolSpec, User
 from agentkit.core.settings import Settings
 from agentkit.errors import ModelNotFound
 from agentkit.models.model import OutputSchema, Request
-from agentkit.models.prices import WORKERS_AI
-from agentkit.models.workers_ai.catalogue import CATALOGUE, Capabilities
+from agentkit.models.prices import WORKERS_AI, Price
+from agentkit.models.workers_ai.catalogue import CATALOGUE, Capabilities, refreshed
 from agentkit.testing import FakeWorkersAI, call
 
 pytestmark = pytest.mark.anyio
@@ -141,13 +141,32 @@ async def test_few_tools_are_not_worth_a_question():
     assert len(server.bodies) == 1
 
 
+def priced(what, price):
+    """One row of a price."""
+    return {"unit": f"per M {what} tokens", "price": price, "currency": "USD"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, "1.5", [], [priced("input", 1)], [priced("input", "free"), priced("output", 1)], [priced("audio", 1), 5]],
+)
+def test_a_price_that_is_not_understood_leaves_the_table_in_force(value):
+    """A wrong figure is worse than none."""
+    assert refreshed(CATALOGUE[SEA_LION], [{"property_id": "price", "value": value}]).price is None
+    assert refreshed(CATALOGUE[SEA_LION], "nothing").context_tokens == 128_000
+
+
 async def test_capabilities_are_refreshed():
     """By what Cloudflare lists, whose values are mostly texts."""
     properties = [
         {"property_id": "function_calling", "value": "true"},
         {"property_id": "async_queue", "value": "true"},
         {"property_id": "context_window", "value": "262144"},
-        {"property_id": "price", "value": [{"unit": "per M input tokens", "price": 0.35, "currency": "USD"}]},
+        {"property_id": "reasoning", "value": "true"},
+        {"property_id": "reasoning_effort", "value": {"supported_efforts": ["high", "low"], "mandatory": True}},
+        {"property_id": "price", "value": [priced("input", 2), priced("cached input", "0.5"), priced("output", 4)]},
+        {"value": "no id"},
+        None,
     ]
     listed = [{"id": "uuid", "name": "@cf/other/other"}, {"id": "uuid", "name": SEA_LION, "properties": properties}]
     with FakeWorkersAI(catalogue=listed) as server:
@@ -155,6 +174,10 @@ async def test_capabilities_are_refreshed():
             assert model.tools == "prompted"
             can = await model.refresh()
             assert (can.batch, can.context_tokens, model.tools) == (True, 262_144, "native")
+            assert (can.reasoning, can.reasoning_efforts) == (True, ("high", "low"))
+            assert can.price == Price(2, 4, 0.5)
+            answer = await model.call(Request(messages=[User(content="x")]))
+            assert answer.cost_usd == pytest.approx((13 * 2 + 8 * 4) / 1e6)
         async with server.model("@cf/none/none") as model:
             with pytest.raises(ModelNotFound):
                 await model.refresh()
