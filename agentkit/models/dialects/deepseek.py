@@ -13,9 +13,8 @@ from collections.abc import Sequence
 
 from agentkit.models.dialects.dialect import Dialect, Family, enclosed
 from agentkit.models.dialects.invoke import STEP_TAGS
-from agentkit.models.dialects.qwen_xml import plain
 from agentkit.models.dialects.source import Found, Source, dump
-from agentkit.models.dialects.xml import element
+from agentkit.models.dialects.xml import element, written
 
 
 def _spellings(words: str) -> tuple[str, ...]:
@@ -92,13 +91,7 @@ def _write_v3(calls: Sequence[Found]) -> str:
 
 def _write_step(calls: Sequence[Found]) -> str:
     inside = "".join(
-        f'<｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="{call.name}">'
-        + "".join(
-            f'<steptml:parameter name="{key}">{plain(value)}</steptml:parameter>'
-            for key, value in call.arguments.items()
-        )
-        + "</steptml:invoke><｜tool_call_end｜>"
-        for call in calls
+        f"<｜tool_call_begin｜>function<｜tool_sep｜>{written(call, STEP_TAGS)}<｜tool_call_end｜>" for call in calls
     )
     return f"<｜tool_calls_begin｜>{inside}<｜tool_calls_end｜>"
 

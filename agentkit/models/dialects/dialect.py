@@ -119,6 +119,33 @@ def enclosed(item: Read, *closers: str) -> Read:
     return read
 
 
+def elements(label: str, item: Read, opener: str, end: str, *outer: tuple[str, str]) -> tuple[Dialect, ...]:
+    """Calls in each of the outer elements, and without one.
+
+    Args:
+        label: The name of the dialect.
+        item: Reads one call from its opening tag on.
+        opener: The beginning of that tag. Where it ends with `=`, a name follows.
+        end: The closing tag of a call.
+        outer: The opening and the closing tag of each element that may hold calls.
+    """
+    closers = (end, *(closer for _, closer in outer))
+    return (
+        *(
+            Dialect(label=label, openers=(begin,), closers=closers, read=enclosed(item, close))
+            for begin, close in outer
+        ),
+        Dialect(
+            label=label,
+            openers=(opener,),
+            at_opener=True,
+            doubtful=opener.endswith("="),
+            closers=closers,
+            read=item,
+        ),
+    )
+
+
 def _keep_as_text(src: Source, start: int, no: NoCall, closers: tuple[str, ...]) -> bool:
     """Keep an item that is no call as text; False when its end cannot be found, and with it the block's."""
     if no.end is not None:

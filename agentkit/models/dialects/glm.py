@@ -14,11 +14,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from agentkit.models.dialects.dialect import Dialect, Family, enclosed
+from agentkit.models.dialects.dialect import Dialect, Family
+from agentkit.models.dialects.hermes import tagged
 from agentkit.models.dialects.items import read_item
-from agentkit.models.dialects.qwen_xml import plain
 from agentkit.models.dialects.source import CutOff, Found, Source
-from agentkit.models.dialects.xml import goes_on
+from agentkit.models.dialects.xml import goes_on, plain
 
 _END = "</tool_call>"
 _VALUE_END = re.compile(r"(?P<value></arg_value>)|(?P<call></tool_call>)")
@@ -67,7 +67,7 @@ def _value(src: Source) -> str:
 
 
 def _hunyuan_item(src: Source) -> None:
-    src.need("<tool_call>") if src.sees("<tool_call>") else None
+    src.take("<tool_call>")
     read_item(src) if src.sees("{") else _call(src)
 
 
@@ -97,13 +97,6 @@ GLM = Family(
 HUNYUAN = Family(
     name="hunyuan",
     models=("hunyuan",),
-    dialects=(
-        Dialect(
-            label="hunyuan",
-            openers=("<tool_calls>",),
-            closers=(_END, "</tool_calls>"),
-            read=enclosed(_hunyuan_item, "</tool_calls>"),
-        ),
-    ),
+    dialects=(tagged("hunyuan", "<tool_calls>", "</tool_calls>", item=_hunyuan_item),),
     write=_write_hunyuan,
 )

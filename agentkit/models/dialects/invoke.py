@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Dialect, Family, Write, enclosed
-from agentkit.models.dialects.qwen_xml import plain
+from agentkit.models.dialects.dialect import Dialect, Family, Write, elements
 from agentkit.models.dialects.source import Found, dump
-from agentkit.models.dialects.xml import Tags, element
+from agentkit.models.dialects.xml import Tags, element, written
 
 
 def _tags(before: str, closing: str, *outer: str) -> Tags:
@@ -32,27 +31,9 @@ def _tags(before: str, closing: str, *outer: str) -> Tags:
 
 def _dialects(label: str, before: str, closing: str, *outer: str) -> tuple[Dialect, ...]:
     """Calls in each of the outer elements, and without one."""
-    read = element(_tags(before, closing, *outer))
-    closers = (f"{closing}invoke>", *(f"{closing}{name}>" for name in outer))
-    return (
-        *(
-            Dialect(
-                label=label,
-                openers=(f"{before}{name}>",),
-                closers=closers,
-                read=enclosed(read, f"{closing}{name}>"),
-            )
-            for name in outer
-        ),
-        Dialect(
-            label=label,
-            openers=(f"{before}invoke name=",),
-            at_opener=True,
-            doubtful=True,
-            closers=closers,
-            read=read,
-        ),
-    )
+    tags = _tags(before, closing, *outer)
+    around = ((f"{before}{name}>", f"{closing}{name}>") for name in outer)
+    return elements(label, element(tags), f"{before}invoke name=", tags.call_end, *around)
 
 
 def _dsml() -> tuple[Dialect, ...]:
@@ -68,14 +49,10 @@ def _dsml() -> tuple[Dialect, ...]:
 
 
 def _write(outer: str) -> Write:
+    tags = _tags("<", "</", outer)
+
     def write(calls: Sequence[Found]) -> str:
-        invokes = "".join(
-            f'<invoke name="{call.name}">\n'
-            + "".join(f'<parameter name="{key}">{plain(value)}</parameter>\n' for key, value in call.arguments.items())
-            + "</invoke>\n"
-            for call in calls
-        )
-        return f"<{outer}>\n{invokes}</{outer}>"
+        return "\n".join((f"<{outer}>", *(written(call, tags, "\n") for call in calls), f"</{outer}>"))
 
     return write
 

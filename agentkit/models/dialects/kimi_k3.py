@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentkit.core.json_repair import kind_of
-from agentkit.models.dialects.dialect import Dialect, Family, enclosed
-from agentkit.models.dialects.qwen_xml import plain
+from agentkit.models.dialects.dialect import Family, elements
 from agentkit.models.dialects.source import CutOff, Found, Source
 from agentkit.models.dialects.tools import convert
-from agentkit.models.dialects.xml import goes_on
+from agentkit.models.dialects.xml import goes_on, plain
 
 _OPEN_CALL, _CLOSE_CALL = "<|open|>call ", "<|close|>call<|sep|>"
 _OPEN_ARGUMENT, _CLOSE_ARGUMENT = "<|open|>argument ", "<|close|>argument<|sep|>"
@@ -96,20 +95,6 @@ def _quoted(text: str) -> str:
 KIMI_K3 = Family(
     name="kimi-k3",
     models=("kimi-k3",),
-    dialects=(
-        Dialect(
-            label="kimi-k3",
-            openers=(_OPEN_TOOLS,),
-            closers=(_CLOSE_CALL, _CLOSE_TOOLS),
-            read=enclosed(_call, _CLOSE_TOOLS),
-        ),
-        Dialect(
-            label="kimi-k3",
-            openers=(_OPEN_CALL,),
-            at_opener=True,
-            closers=(_CLOSE_CALL, _CLOSE_TOOLS),
-            read=_call,
-        ),
-    ),
+    dialects=elements("kimi-k3", _call, _OPEN_CALL, _CLOSE_CALL, (_OPEN_TOOLS, _CLOSE_TOOLS)),
     write=_write,
 )

@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family, describe, enclosed
+from agentkit.models.dialects.dialect import Dialect, Family, describe
 from agentkit.models.dialects.envelope import KEYS, NAMES, NO_CALLS, read_json
-from agentkit.models.dialects.hermes import envelope
+from agentkit.models.dialects.hermes import envelope, tagged
 from agentkit.models.dialects.items import named_call, python_call, read_item
 from agentkit.models.dialects.source import CutOff, Found, Source, dump
 
@@ -93,7 +93,7 @@ BARE_NAMED = Dialect(label="named", whole=True, read=_bare_named)
 LLAMA = Family(
     name="llama",
     models=("llama", "llama-sea-lion"),
-    dialects=(Dialect(label="llama", openers=("<|python_tag|>",), read=enclosed(_tagged_item)), BARE_JSON),
+    dialects=(tagged("llama", "<|python_tag|>", item=_tagged_item), BARE_JSON),
     write=_write,
     offer=_offer,
     answer=_answer,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentkit.models.dialects.dialect import Dialect, Family, enclosed
+from agentkit.models.dialects.dialect import Family, elements
 from agentkit.models.dialects.source import CutOff, Found, Source, dump
 from agentkit.models.dialects.tools import convert
 from agentkit.models.dialects.xml import open_tag
@@ -108,20 +108,6 @@ def _elements(value: Any) -> str:
 MINIMAX_M3 = Family(
     name="minimax-m3",
     models=("minimax-m3",),
-    dialects=(
-        Dialect(
-            label="minimax-m3",
-            openers=(_CALLS,),
-            closers=(_END_INVOKE, _END_CALLS),
-            read=enclosed(_invoke, _END_CALLS),
-        ),
-        Dialect(
-            label="minimax-m3",
-            openers=(_INVOKE,),
-            at_opener=True,
-            closers=(_END_INVOKE, _END_CALLS),
-            read=_invoke,
-        ),
-    ),
+    dialects=elements("minimax-m3", _invoke, _INVOKE, _END_INVOKE, (_CALLS, _END_CALLS)),
     write=_write,
 )

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family, describe, enclosed
-from agentkit.models.dialects.hermes import together
+from agentkit.models.dialects.dialect import Family, describe
+from agentkit.models.dialects.hermes import tagged, together
 from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.source import Found, Source, dump
 
@@ -48,7 +48,7 @@ def _answer(name: str, text: str) -> str:
 MISTRAL = Family(
     name="mistral",
     models=("mistral", "mixtral", "magistral", "ministral", "devstral", "codestral"),
-    dialects=(Dialect(label="mistral", openers=("[TOOL_CALLS]",), read=enclosed(_item)),),
+    dialects=(tagged("mistral", "[TOOL_CALLS]", item=_item),),
     write=together("[TOOL_CALLS] "),
     offer=_offer,
     answer=_answer,

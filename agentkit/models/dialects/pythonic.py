@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Dialect, Family, enclosed
-from agentkit.models.dialects.items import python_list, read_item
+from agentkit.models.dialects.dialect import Dialect, Family
+from agentkit.models.dialects.hermes import tagged
+from agentkit.models.dialects.items import python_list
 from agentkit.models.dialects.source import CutOff, Found, Source
 
 
@@ -44,12 +45,7 @@ LLAMA4 = Family(
     name="llama4",
     models=("llama-4", "llama4", "toolace"),
     dialects=(
-        Dialect(
-            label="llama4",
-            openers=("<|python_start|>",),
-            closers=("<|python_end|>",),
-            read=enclosed(read_item, "<|python_end|>"),
-        ),
+        tagged("llama4", "<|python_start|>", "<|python_end|>"),
         BARE_LIST,
     ),
     write=lambda calls: f"<|python_start|>{_write_list(calls)}<|python_end|>",
@@ -58,27 +54,13 @@ LLAMA4 = Family(
 LFM2 = Family(
     name="lfm2",
     models=("lfm2",),
-    dialects=(
-        Dialect(
-            label="lfm2",
-            openers=("<|tool_call_start|>",),
-            closers=("<|tool_call_end|>",),
-            read=enclosed(read_item, "<|tool_call_end|>"),
-        ),
-    ),
+    dialects=(tagged("lfm2", "<|tool_call_start|>", "<|tool_call_end|>"),),
     write=lambda calls: f"<|tool_call_start|>{_write_list(calls)}<|tool_call_end|>",
 )
 
 OLMO = Family(
     name="olmo",
     models=("olmo",),
-    dialects=(
-        Dialect(
-            label="olmo",
-            openers=("<function_calls>",),
-            closers=("</function_calls>",),
-            read=enclosed(read_item, "</function_calls>"),
-        ),
-    ),
+    dialects=(tagged("olmo", "<function_calls>", "</function_calls>"),),
     write=lambda calls: "<function_calls>" + "\n".join(map(write_call, calls)) + "</function_calls>",
 )

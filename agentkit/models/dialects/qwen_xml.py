@@ -15,11 +15,11 @@ Llama's custom form has JSON in the element: `<function=get_weather>{"city": "Os
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from agentkit.models.dialects.dialect import Dialect, Family, enclosed
-from agentkit.models.dialects.source import Found, dump
-from agentkit.models.dialects.xml import Tags, element, one_newline, unwrapped
+from agentkit.models.dialects.dialect import Family, elements
+from agentkit.models.dialects.hermes import tagged
+from agentkit.models.dialects.source import Found
+from agentkit.models.dialects.xml import Tags, element, one_newline, plain, unwrapped, written
 
 _OUTER = ("</tool_call>", "<tool_call>", "</seed:tool_call>", "<seed:tool_call>")
 _FUNCTION = Tags(
@@ -40,11 +40,6 @@ _NAMED = Tags(
 )
 
 
-def plain(value: Any) -> str:
-    """A value as untyped text: a string as it is, anything else as JSON."""
-    return value if isinstance(value, str) else dump(value)
-
-
 def write_element(call: Found) -> str:
     """A call as a `<function=...>` element."""
     parameters = "".join(f"<parameter={key}>\n{plain(value)}\n</parameter>\n" for key, value in call.arguments.items())
@@ -60,56 +55,26 @@ def _write_seed(calls: Sequence[Found]) -> str:
 
 
 def _write_minicpm(calls: Sequence[Found]) -> str:
-    return "".join(
-        f'<function name="{call.name}">'
-        + "".join(f'<param name="{key}">{plain(value)}</param>' for key, value in call.arguments.items())
-        + "</function>"
-        for call in calls
-    )
+    return "".join(written(call, _NAMED) for call in calls)
 
 
 QWEN_CODER = Family(
     name="qwen-coder",
     models=("qwen3-coder", "qwen3.5", "qwen3.6", "qwen3.8", "step-3.5"),
-    dialects=(
-        Dialect(
-            label="qwen-coder",
-            openers=("<tool_call>",),
-            closers=("</tool_call>",),
-            read=enclosed(element(_FUNCTION), "</tool_call>"),
-        ),
-        Dialect(
-            label="qwen-coder",
-            openers=("<function=",),
-            at_opener=True,
-            doubtful=True,
-            closers=("</function>", "</tool_call>"),
-            read=element(_FUNCTION),
-        ),
-    ),
+    dialects=elements("qwen-coder", element(_FUNCTION), "<function=", "</function>", ("<tool_call>", "</tool_call>")),
     write=_write,
 )
 
 SEED = Family(
     name="seed",
     models=("seed-oss", "seed_oss"),
-    dialects=(
-        Dialect(
-            label="seed",
-            openers=("<seed:tool_call>",),
-            closers=("</seed:tool_call>",),
-            read=enclosed(element(_FUNCTION), "</seed:tool_call>"),
-        ),
-    ),
+    dialects=(tagged("seed", "<seed:tool_call>", "</seed:tool_call>", item=element(_FUNCTION)),),
     write=_write_seed,
 )
 
 MINICPM = Family(
     name="minicpm",
     models=("minicpm",),
-    dialects=(
-        Dialect(label="minicpm", openers=("<function name=",), at_opener=True, doubtful=True, read=element(_NAMED)),
-        Dialect(label="minicpm", openers=("<tool_call>",), read=enclosed(element(_NAMED), "</tool_call>")),
-    ),
+    dialects=elements("minicpm", element(_NAMED), "<function name=", "</function>", ("<tool_call>", "</tool_call>")),
     write=_write_minicpm,
 )

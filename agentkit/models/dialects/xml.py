@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from agentkit.core.json_repair import JSONError, repair
-from agentkit.models.dialects.source import CutOff, Found, NoCall, Read, Source
+from agentkit.models.dialects.source import CutOff, Found, NoCall, Read, Source, dump
 
 MAX_TAG = 240
 """Characters of one opening tag."""
@@ -41,6 +41,11 @@ def unwrapped(text: str) -> str:
     return bare[9:-3] if bare.startswith("<![CDATA[") and bare.endswith("]]>") else text
 
 
+def plain(value: Any) -> str:
+    """A value as untyped text: a string as it is, anything else as JSON."""
+    return value if isinstance(value, str) else dump(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tags:
     """How the elements of a dialect are written.
@@ -60,6 +65,14 @@ class Tags:
     parameter_end: str
     outer: tuple[str, ...] = ()
     trim: Trim = verbatim
+
+
+def written(call: Found, tags: Tags, gap: str = "") -> str:
+    """A call as an element whose names stand in attributes; the gap follows each tag but the last."""
+    parameters = (
+        f'{tags.parameter}name="{key}">{plain(value)}{tags.parameter_end}{gap}' for key, value in call.arguments.items()
+    )
+    return f'{tags.call}name="{call.name}">{gap}{"".join(parameters)}{tags.call_end}'
 
 
 def open_tag(src: Source, begun: str = "") -> tuple[dict[str, str], bool]:
