@@ -8,6 +8,8 @@ from agentkit.errors import ToolFailed
 from agentkit_tools._arithmetic import evaluate
 
 READ = [
+    ("max(100,200) + 1,000", "1200"),
+    ("min(1000, 500)", "500"),
     # signs
     ("12x34", "408"),
     ("2 x 3", "6"),
@@ -106,6 +108,9 @@ def test_what_people_write_is_read_as_they_mean_it(text, answer):
 
 
 REFUSED = [
+    ("max(1,000, 500)", "comma"),
+    ("sum(1,000,2)", "comma"),
+    ("max(5, 1,234)", "comma"),
     # two readings
     ("6/2(1+2)", "brackets"),
     ("1/2pi", "brackets"),

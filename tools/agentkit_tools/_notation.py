@@ -66,6 +66,10 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _INTEGER = re.compile(r"\d+")
+_THOUSANDS_IN_CALL = re.compile(
+    r"[A-Za-z]\w*\s*\([^()]*(?:\d,0\d"  # f(1,000, 2): nobody writes a number like 000
+    r"|\d,\d{3}(?!\d)[^()]*,\s|,\s[^()]*\d,\d{3}(?!\d))"  # f(1,234, 5): two sorts of commas
+)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _OPENING = re.compile(r"\s*\(")
 
@@ -135,6 +139,10 @@ class _Reader:
         """The whole text, as Python."""
         if not self.text:
             raise ToolFailed("There is nothing to calculate. Write an expression such as 12*(3+4).")
+        if _THOUSANDS_IN_CALL.search(self.text):
+            raise ToolFailed(
+                "Inside a function's brackets a comma separates numbers: write 1234 without one, and a blank after each."
+            )
         while self.position < len(self.text):
             found = _TOKEN.match(self.text, self.position)
             if found is None:
