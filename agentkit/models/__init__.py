@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from agentkit.models.chat_completions.model import ChatCompletions
-from agentkit.models.dialects import Prompted, Recovering
 from agentkit.models.local import Local
 from agentkit.models.model import Model, OutputSchema, Request
 from agentkit.models.scripted import Scripted, call
 from agentkit.models.workers_ai import WorkersAI
-from agentkit.models.wrap import Cached, Fallback, RateLimited, Recorded, Retrying
+from agentkit.models.wrap import Cached, Fallback, Prompted, RateLimited, Recorded, Recovering, Retrying
 
 __all__ = [
     "Cached",

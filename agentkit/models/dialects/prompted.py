@@ -5,8 +5,9 @@ every template has, and in turns. The rendering is a pure function of the messag
 prompt caches stay valid; words that force or forbid a call go to the end of the last message, not into the
 instructions.
 
-A result is data. What in it a server would take for a mark of the conversation (the end of a turn, a call, the end of
-the result itself) is broken up by a blank, and so it is in the arguments of a call: `<|im_end|>` -> `< |im_end|>`.
+A result is data. What in it would be a mark of the conversation (the end of a turn, a call, the end of the result
+itself), to the server or in an answer that quotes it, is broken up by a blank: `<|im_end|>` -> `< |im_end|>`. So it is
+in the arguments of a call.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
@@ -22,9 +24,12 @@ from agentkit.core.events import Delta, Emit, ToolCallEvent
 from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolResult, User
 from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
+from agentkit.models.dialects import reasoning
 from agentkit.models.dialects.dialect import Family
 from agentkit.models.dialects.families import FAMILIES, family_named
 from agentkit.models.dialects.fence import GENERIC, answer_named
+from agentkit.models.dialects.grammar import grammar
+from agentkit.models.dialects.marks import compile_marks
 from agentkit.models.dialects.recovering import BETWEEN, Reading, take_apart
 from agentkit.models.dialects.source import Found, as_arguments, dump
 from agentkit.models.dialects.typed_output import schema_instructions
@@ -36,11 +41,11 @@ ANY_CALL = "(You must call a function now.)"
 JSON_ANSWER = "When you do not call a function: "
 THIS_CALL = "(You must call the function {name} now.)"
 
-_MARK = re.compile(
-    r"<(?=[|｜]\S|\w+\|>|<SYS>>|/?(?:s|bos|eos|(?:start|end)_of_turn|tool_calls?|tool_response)>)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|CALL_ID|ARGS)\])"
+_TURN = (
+    r"<(?=[|｜]\S|\w+\|>|</?SYS>>|/?(?:s|bos|eos|(?:start|end)_of_turn)>)|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_CONTENT)\])"
 )
-"""Where a mark begins that a server's tokenizer, or a family's form, takes for more than text."""
+"""Where a mark begins that only templates write."""
+_FENCE = r"``(?=` *(?:tool|function_call))"
 
 
 class Prompted:
@@ -133,8 +138,19 @@ def prompt_family(model: str) -> Family:
 
 
 def harmless(text: str) -> str:
-    """The text with a blank in each mark that would be read as more than text."""
-    return _MARK.sub(r"\g<0> ", text)
+    """The text with a blank in each mark that would be more than text: to a server, or where the model quotes it."""
+    return _marks().sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+
+
+@cache
+def _marks() -> re.Pattern[str]:
+    """Marks of turns, and of all that is looked for in an answer; of elements, those that documents rarely hold."""
+    read = grammar(fences="any")
+    tags = [tag for pair in reasoning.QUOTES.items() for tag in pair if "document" not in tag]
+    thoughts = [mark for thought in reasoning.THOUGHTS for mark in (*thought.openers, *thought.closers)]
+    marks = {*read.openers, *read.closers, *reasoning.STOPS, *reasoning.MARKUP, *tags, *thoughts}
+    literal = compile_marks(frozenset(mark for mark in marks if mark[0] in "<[✿"))
+    return re.compile(f"{literal.whole.pattern}|{_TURN}|{_FENCE}")
 
 
 def render(family: Family, request: Request) -> list[Message]:

@@ -100,6 +100,11 @@ class Recovering:
         """Whether the wrapped model is known to enforce a JSON schema."""
         return bool(getattr(self.inner, "native_output", False))
 
+    @property
+    def native_tools(self) -> bool:
+        """Whether tools are declared to the wrapped model; else they are described to it in words."""
+        return bool(getattr(self.inner, "native_tools", True))
+
     async def aclose(self) -> None:
         """Close the connections of the wrapped model in this event loop."""
         if (aclose := getattr(self.inner, "aclose", None)) is not None:

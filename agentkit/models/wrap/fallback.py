@@ -8,7 +8,7 @@ from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.model import Model, Request
-from agentkit.models.wrap.wrapper import Heard, as_model, close, has_native_output
+from agentkit.models.wrap.wrapper import Heard, as_model, close, has_native_output, has_native_tools
 
 
 class Fallback:
@@ -40,6 +40,11 @@ class Fallback:
     def native_output(self) -> bool:
         """Whether every one of the models is known to enforce a JSON schema."""
         return all(map(has_native_output, self.models))
+
+    @property
+    def native_tools(self) -> bool:
+        """Whether tools are declared to any of the models; else they are described to each in words."""
+        return any(map(has_native_tools, self.models))
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """The answer of the first model that has one; see `Model`.

@@ -51,6 +51,11 @@ class Recorded:
         """Whether the model enforces a JSON schema; in a replay, whether it did."""
         return self._opened().native_output
 
+    @property
+    def native_tools(self) -> bool:
+        """Whether tools are declared to the model; in a replay, whether they were."""
+        return self._opened().native_tools
+
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """The recorded answer, or a new one, which is recorded; see `Model`.
 

@@ -28,7 +28,7 @@ from agentkit.models.assemble import new_call_id
 from agentkit.models.model import Model, Request
 from agentkit.models.wrap.canonical import Numbers, canonical, difference, to_text
 from agentkit.models.wrap.scrub import secrets_of, without_secrets
-from agentkit.models.wrap.wrapper import close, has_native_output, play
+from agentkit.models.wrap.wrapper import close, has_native_output, has_native_tools, play
 
 VERSION = 1
 _FACTS = (
@@ -50,10 +50,12 @@ class Recorder:
 
     Attributes:
         native_output: Whether the model enforces a JSON schema.
+        native_tools: Whether tools are declared to it.
     """
 
     def __init__(self, model: Model, path: Path) -> None:
         self.native_output = has_native_output(model)
+        self.native_tools = has_native_tools(model)
         self._model = model
         self._path = path
         self._lock = threading.Lock()
@@ -88,7 +90,8 @@ class Recorder:
             line = {name: part for name, part in line.items() if name != "deltas"}
         with self._lock, self._path.open("ab" if self._begun else "wb") as file:
             if not self._begun:
-                file.write(_line({"agentkit_recording": VERSION, "native_output": self.native_output}))
+                head = {"agentkit_recording": VERSION, "native_output": self.native_output}
+                file.write(_line(head if self.native_tools else {**head, "native_tools": False}))
             file.write(_line(without_secrets(line, secrets)))
             self._begun = True
 
@@ -109,6 +112,7 @@ class Player:
 
     Attributes:
         native_output: Whether the model that was recorded enforces a JSON schema.
+        native_tools: Whether tools were declared to it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -117,6 +121,7 @@ class Player:
         self._lock = threading.Lock()
         head, lines = _read(path)
         self.native_output = head["native_output"] is True
+        self.native_tools = head.get("native_tools", True) is True
         self._recorded = len(lines)
         self._left: dict[str, deque[_Recorded]] = {}
         for line in lines:

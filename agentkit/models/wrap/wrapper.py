@@ -27,6 +27,11 @@ class Wrapper:
         """Whether the wrapped model is known to enforce a JSON schema."""
         return has_native_output(self.inner)
 
+    @property
+    def native_tools(self) -> bool:
+        """Whether tools are declared to the wrapped model; else they are described to it in words."""
+        return has_native_tools(self.inner)
+
     async def aclose(self) -> None:
         """Close the connections of the wrapped model in this event loop."""
         await close(self.inner)
@@ -86,3 +91,8 @@ async def close(model: Any) -> None:
 def has_native_output(model: Any) -> bool:
     """Whether the model says that it enforces a JSON schema."""
     return bool(getattr(model, "native_output", False))
+
+
+def has_native_tools(model: Any) -> bool:
+    """Whether tools are declared to the model, for all that it says."""
+    return bool(getattr(model, "native_tools", True))
