@@ -127,13 +127,14 @@ def _frames(scope: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
-def name_in_frames(name: str) -> Any:
-    """What a calling function outside the library means by a name; None if none knows it."""
+def type_in_frames(name: str) -> Any:
+    """The type that a calling function outside the library means by a name; None if none knows it."""
     frame: types.FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to a caller's names
     while frame is not None:
         room = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if name in frame.f_locals and room not in ("agentkit", "pydantic"):
-            return frame.f_locals[name]
+        found = None if room in ("agentkit", "pydantic") else frame.f_locals.get(name)
+        if isinstance(found, type) or get_origin(found) is not None:
+            return found
         frame = frame.f_back
     return None
 

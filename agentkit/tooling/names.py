@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection
 
-_DECORATED = re.compile(r"^(?:(?:functions?|tools?|default_api|api)[.:/])+|:\d+$|\(\s*\)$", re.IGNORECASE)
+_DECORATED = re.compile(r"^(?:\w+ )?to=|^(?:(?:functions?|tools?|default_api|api)[.:/])+|:\d+$|\(\s*\)$", re.IGNORECASE)
 _AROUND = " \t\r\n\"'`*"
 _MAX_NAME_CHARS = 200
 _MAX_OFFERED = 30
@@ -15,8 +15,8 @@ _MAX_OFFERED = 30
 def resolve_name(name: str, offered: Collection[str]) -> str | None:
     """The one offered tool that is meant; None when there is none, or more than one.
 
-    Case, blanks, quotes, prefixes (`functions.`), markers (`add<|channel|>commentary`), counters (`add:0`), `()` and
-    the sort of separators do not count. Similar names are not the same name.
+    Case, blanks, quotes, prefixes (`functions.`, `to=`), markers (`add<|channel|>commentary`), counters (`add:0`), `()`
+    and the sort of separators do not count. Similar names are not the same name.
     """
     if name in offered:
         return name

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from agentkit.core.json_schema import clean
 from agentkit.errors import UsageError
-from agentkit.tooling.annotations import fields_of, name_in_frames
+from agentkit.tooling.annotations import fields_of, type_in_frames
 from agentkit.tooling.arguments import explain_pydantic
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.portable import portable
@@ -82,7 +82,7 @@ def json_schema_of(signature: Signature, *, name: str) -> dict[str, Any]:
         return clean(_adapter(signature).json_schema(schema_generator=_generator()))
     except Exception as error:  # a type's own hooks may raise anything
         missing = str(error.name) if isinstance(error, NameError) else ""
-        if missing not in ("", *signature.names) and (found := name_in_frames(missing)) is not None:
+        if missing not in ("", *signature.names) and (found := type_in_frames(missing)) is not None:
             signature.names[missing] = found
             return json_schema_of(signature, name=name)
         guilty = list(signature)

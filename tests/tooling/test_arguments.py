@@ -344,6 +344,8 @@ OFFERED = ["add", "get_weather", "List-Files", "server.search"]
         ("functions.functions.add", "add"),
         ("add<|channel|>commentary", "add"),
         ("add<|constrain|>json", "add"),
+        ("to=functions.add", "add"),
+        ("commentary to=functions.add", "add"),
         ("Functions.Add<|channel|>commentary", "add"),
         ("getWeather", "get_weather"),
         ("get-weather", "get_weather"),

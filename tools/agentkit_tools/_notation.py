@@ -141,7 +141,7 @@ class _Reader:
             raise ToolFailed("There is nothing to calculate. Write an expression such as 12*(3+4).")
         if _THOUSANDS_IN_CALL.search(self.text):
             raise ToolFailed(
-                "Inside a function's brackets a comma separates numbers: write 1234 without one, and a blank after each."
+                "Inside a function's brackets a comma separates numbers. Write thousands without one: max(1234, 5)."
             )
         while self.position < len(self.text):
             found = _TOKEN.match(self.text, self.position)
