@@ -6,19 +6,24 @@ forces fixed text in the tokens that the model knows, where GBNF admits any spli
 
 A schema is narrowed: strings, lists and numbers get a length at which a rambling model must stop, and objects no keys
 that nobody described. What the grammar admits is valid by the schema, but for the few words of JSON Schema that no
-grammar can say (`not`, `if`, overlapping `oneOf`, lookarounds in a pattern, `uniqueItems` of two and more), which are
-passed over.
+grammar can say (`not`, `if`, `contains`, `dependentRequired`, overlapping `oneOf`, lookarounds in a pattern,
+`uniqueItems` of two and more), which are passed over.
+
+llama.cpp drops a grammar that it cannot read, in silence: the model would be free. So each schema is tried out first
+(`trial`), and a plainer reading of it is taken if need be (`readings`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 MAX_STRING = 200
 MAX_ITEMS = 8
+MOST_ITEMS = 64
 HEADER = "%llguidance {}\n"
 MAX_INTEGER = 2**53 - 1
 OPTIONS = {
@@ -29,12 +34,19 @@ OPTIONS = {
     "lenient": True,  # words that it does not know are passed over: refusing the grammar would set the model free
 }
 
-_LOOKAROUND = re.compile(r"\(\?<?[=!]|\\[1-9]")
+TRIAL = "§¶"
+"""What a model that is held to a trial writes first, and a free one does not."""
+
+_LOOKAROUND = re.compile(r"\(\?<?[=!]|\\[1-9bB]")
+_LOCAL_REF = re.compile(r'"\$ref": "(?!#/(?:\$defs|definitions)/)')
 _NESTED = frozenset({"items", "additionalProperties", "contains", "not", "if", "then", "else"})
 _NESTED_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _NESTED_MAPS = frozenset({"properties", "$defs", "definitions", "patternProperties"})
-_SHAPED = frozenset({"enum", "const", "pattern", "format", "maxLength"})
+_SHAPED = frozenset({"enum", "const", "format", "maxLength"})
+_LONG = re.compile(r"\{\d{3}")
 _OPEN_ENDED = frozenset({"anyOf", "oneOf", "allOf", "$ref", "if", "patternProperties", "unevaluatedProperties"})
+_SHAPE = frozenset({"type", "properties", "required", "items", "prefixItems", "enum", "const", "anyOf", "oneOf", "$ref",
+                    "$defs", "definitions", "additionalProperties"})  # fmt: skip
 _PLAIN_OBJECT = frozenset({"type", "properties", "required", "additionalProperties", "title", "description", "$defs",
                            "definitions", "$schema", "$id", "examples", "default"})  # fmt: skip
 
@@ -51,7 +63,7 @@ def exactly(value: Any) -> str:
 
 def json_value(schema: Mapping[str, Any]) -> str:
     """A piece of a grammar that is any JSON value of the schema (or rather: any of reasonable size)."""
-    return "%json " + json.dumps({**narrowed(schema), "x-guidance": OPTIONS})
+    return "%json " + json.dumps({**narrowed(schema), "x-guidance": OPTIONS}, ensure_ascii=False)
 
 
 def document(schema: Mapping[str, Any]) -> str:
@@ -76,15 +88,39 @@ def arguments(parameters: Mapping[str, Any], choices: Iterable[Mapping[str, str 
     return f'{HEADER}start: " " ({" | ".join(objects)})\n' + "\n".join(rules) + "\n"
 
 
-def any_arguments(parameters: Mapping[str, Any]) -> str:
-    """The grammar of arguments with the right names and any values, for a schema of which no grammar can be made."""
-    names = parameters.get("properties") or {}
-    return arguments({"type": "object", "properties": {key: {} for key in names}, "required": list(names)})
+def readings(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The schema; its shape without patterns, formats and bounds; the names of its keys alone."""
+    yield schema
+    yield _shape(schema)
+    names = schema.get("properties") or {}
+    yield {"type": "object", "properties": {key: {} for key in names}, "required": list(names)} if names else {}
+
+
+def trial(schema: Mapping[str, Any]) -> str:
+    """A grammar that begins with `TRIAL`, if it can be read at all."""
+    return f"{HEADER}start: {literal(TRIAL)} value\nvalue: {json_value(schema)}\n"
 
 
 def narrowed(schema: Any) -> Any:
     """The schema with bounds on what has none."""
     return _narrowed(schema, closing="allOf" not in json.dumps(schema))
+
+
+def _shape(schema: Any) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    return _within({key: value for key, value in schema.items() if key in _SHAPE}, _shape)
+
+
+def _within(schema: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """The schema with the schemas in it changed."""
+    for key in _NESTED & schema.keys():
+        schema[key] = change(schema[key])
+    for key in _NESTED_LISTS & schema.keys():
+        schema[key] = [change(item) for item in schema[key]]
+    for key in _NESTED_MAPS & schema.keys():
+        schema[key] = {name: change(item) for name, item in dict(schema[key]).items()}
+    return schema
 
 
 def _object(parameters: Mapping[str, Any], pieces: Mapping[str, str | None]) -> str:
@@ -112,24 +148,27 @@ def _is_plain(parameters: Mapping[str, Any]) -> bool:
         bool(properties)
         and described
         and _PLAIN_OBJECT.issuperset(parameters)
-        and (set(parameters.get("required", ())) <= set(properties))
+        and set(parameters.get("required", ())) <= set(properties)
+        and not _LOCAL_REF.search(json.dumps(parameters))
     )
 
 
 def _narrowed(schema: Any, *, closing: bool) -> Any:
     if not isinstance(schema, Mapping):
         return schema
-    result = dict(schema)
-    for key in _NESTED & result.keys():
-        result[key] = _narrowed(result[key], closing=closing)
-    for key in _NESTED_LISTS & result.keys():
-        result[key] = [_narrowed(item, closing=closing) for item in result[key]]
-    for key in _NESTED_MAPS & result.keys():
-        result[key] = {name: _narrowed(item, closing=closing) for name, item in dict(result[key]).items()}
+    result = _within(_with_named_keys(dict(schema)), partial(_narrowed, closing=closing))
     kinds = result.get("type", [])
     for kind in kinds if isinstance(kinds, list) else [kinds]:
         result = {**_bounds(kind, result), **result}
-    if closing and "properties" in result and not _OPEN_ENDED & result.keys():
+    if result.get("maxItems", 0) > MOST_ITEMS:
+        result["maxItems"] = max(MOST_ITEMS, result.get("minItems", 0))
+    described = result.get("properties")
+    if (
+        closing
+        and described
+        and set(result.get("required", ())) <= described.keys()
+        and not _OPEN_ENDED & result.keys()
+    ):
         result.setdefault("additionalProperties", False)
     if result.get("uniqueItems"):  # the one list without a double that a grammar can promise
         result["maxItems"] = min(result.get("maxItems", 1), max(1, result.get("minItems", 1)))
@@ -138,10 +177,22 @@ def _narrowed(schema: Any, *, closing: bool) -> Any:
     return result
 
 
+def _with_named_keys(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with `propertyNames` said in words that a grammar knows."""
+    values = schema.get("additionalProperties", True)
+    match schema.pop("propertyNames", None):
+        case {"enum": list() as names}:
+            known = {**dict.fromkeys(names, values), **schema.get("properties", {})}
+            return {**schema, "properties": known, "additionalProperties": False}
+        case {"pattern": str() as pattern}:
+            return {**schema, "patternProperties": {pattern: values}, "additionalProperties": False}
+    return schema
+
+
 def _bounds(kind: Any, schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Where a value of this kind must end, if its schema does not say."""
     match kind:
-        case "string" if not _SHAPED & schema.keys():
+        case "string" if not _SHAPED & schema.keys() and not _LONG.search(schema.get("pattern", "")):
             return {"maxLength": max(MAX_STRING, schema.get("minLength", 0))}
         case "array":
             return {"maxItems": max(MAX_ITEMS, schema.get("minItems", 0))}

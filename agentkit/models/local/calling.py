@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -58,6 +57,13 @@ class Desk:
         done = await self.engine.chat(messages, on_text, **body)
         self.usage += done.usage
         return done
+
+    async def held(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The strictest reading of the schema to which the runtime can hold the model."""
+        for reading in grammar.readings(schema):
+            if await self.engine.obeys(grammar.trial(reading), grammar.TRIAL):
+                return reading
+        return {}
 
     def assistant(self, model: str, **fields: Any) -> Assistant:
         """The answer, with what it took."""
@@ -128,22 +134,9 @@ async def fill(desk: Desk, spec: ToolSpec, request: str) -> Completion:
     prompt = prompts.call_of(spec, examples, request)
     known = plan(spec, request)
     settled = {name: grammar.exactly(await _begun(desk, value)) for name, value in known.prefixed.items()}
-    rules = grammar.arguments(spec.parameters, [{**choice, **settled} for choice in known.choices])
-    done = await desk.complete(prompt, grammar=rules, max_tokens=MAX_ARGUMENT_TOKENS)
-    if done.finish_reason == "stop" and not _has_keys(
-        done.text, spec
-    ):  # a grammar that llama.cpp cannot read is dropped
-        rules = grammar.any_arguments(spec.parameters)
-        done = await desk.complete(prompt, grammar=rules, max_tokens=MAX_ARGUMENT_TOKENS)
-    return done
-
-
-def _has_keys(text: str, spec: ToolSpec) -> bool:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return False
-    return isinstance(found, dict) and found.keys() >= set(spec.parameters.get("required", ()))
+    held = await desk.held(spec.parameters)
+    rules = grammar.arguments(held, [{**choice, **settled} for choice in known.choices])
+    return await desk.complete(prompt, grammar=rules, max_tokens=MAX_ARGUMENT_TOKENS)
 
 
 async def _begun(desk: Desk, value: Prefixed) -> str:

@@ -25,7 +25,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeAlias
@@ -34,12 +34,13 @@ import anyio
 
 from agentkit.core.messages import NO_USAGE, Usage
 from agentkit.errors import ContextTooLong, ModelError, RequestRefused, UsageError
-from agentkit.models.local.gguf import CHAT_TEMPLATE, texts
+from agentkit.models.local.gguf import Card, card_of
 
 EXIT_TIMEOUT_S = 10.0
 PROMPT_CACHE_MB = 64
 BATCH_TOKENS = 128
 MAX_SOCKET_PATH = 100
+MAX_TRIALS = 256
 
 OnText: TypeAlias = Callable[[str], Awaitable[None]]
 """Takes a piece of text."""
@@ -76,8 +77,9 @@ class Engine:
         self, find: Callable[[], Path], *, threads: int, context_tokens: int, template: str | None = None
     ) -> None:
         self._load = lambda: _load(find(), threads, context_tokens, template)
-        self._template = template
+        self._card: Card | None = None
         self._worker: _Worker | None = None
+        self._obeyed: dict[str, bool] = {}
 
     async def complete(self, prompt: str, **body: Any) -> Completion:
         """Goes on writing after `prompt`, greedily if `body` says nothing else."""
@@ -89,13 +91,21 @@ class Engine:
         """Answers a chat by its template, handing each piece of text to `on_text`."""
         return await self._run("handle_chat_completions", {"messages": list(messages), **body}, on_text)
 
-    async def template(self) -> str:
-        """The template for chats; empty if the file has none."""
-        if self._template is None:
-            job = _Job(lambda loaded, hear: hear(texts(loaded.path, {CHAT_TEMPLATE})))
+    async def obeys(self, trial: str, sign: str) -> bool:
+        """Whether llama.cpp can read a grammar that begins with the sign; one that it cannot is dropped in silence."""
+        if trial not in self._obeyed:
+            if len(self._obeyed) >= MAX_TRIALS:
+                self._obeyed.clear()
+            self._obeyed[trial] = (await self.complete(" ", grammar=trial, max_tokens=8)).text.startswith(sign)
+        return self._obeyed[trial]
+
+    async def card(self) -> Card:
+        """What the model file says of how it is spoken to."""
+        if self._card is None:
+            job = _Job(lambda loaded, hear: hear({"card": loaded.card}))
             await self._finish(job)
-            self._template = str(job.chunks[0].get(CHAT_TEMPLATE, ""))
-        return self._template
+            self._card = job.chunks[0]["card"]
+        return self._card
 
     async def _run(self, method: str, body: dict[str, Any], on_text: OnText | None = None) -> Completion:
         request = _clean({**body, "stream": True, "stream_options": {"include_usage": True}})
@@ -134,10 +144,10 @@ class Engine:
 
 
 class _Loaded(NamedTuple):
-    """A runtime and the file that is in it."""
+    """A runtime and the card of the file that is in it."""
 
     runtime: Any
-    path: Path
+    card: Card
 
 
 class _Worker:
@@ -286,9 +296,16 @@ def _load(path: Path, threads: int, context_tokens: int, template: str | None) -
     """A runtime with the model in it. Blocks for about 0.2 s (135M parameters)."""
     import xllamacpp  # noqa: PLC0415 - 100 MB of C++, optional
 
+    try:
+        card = card_of(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{str(path)!r} is no whole GGUF: {error}") from error
+    if template is not None:
+        card = replace(card, template=template)
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.chat_template = template or ""
+    params.special = card.knows_tools  # their calls may begin with control tokens, which are no text otherwise
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
     params.n_ctx = context_tokens
     params.n_parallel = 1
@@ -306,7 +323,7 @@ def _load(path: Path, threads: int, context_tokens: int, template: str | None) -
     try:
         runtime = xllamacpp.Server(params)
         runtime.handle_completions({"prompt": "a", "n_predict": 1})  # dropped before its loop runs, it waits for ever
-        return _Loaded(runtime, path)
+        return _Loaded(runtime, card)
     except RuntimeError as error:
         raise UsageError(f"llama.cpp cannot load {str(path)!r}: is it a whole GGUF of a chat model?") from error
     finally:

@@ -87,8 +87,9 @@ class Local:
         """
         settings = self._settings | request.settings
         with anyio.move_on_after(settings.timeout_s):
-            if model := speaker(await self._engine.template(), self._engine, self.name, self._settings):
-                return await model.call(request, emit)
+            card = await self._engine.card()
+            if card.knows_tools:
+                return await speaker(card, self._engine, self.name, self._settings).call(request, emit)
             return await _Answer(self.name, Desk(self._engine), request, settings, emit).make()
         raise Unavailable(f"the embedded model did not finish within {settings.timeout_s} s")
 
@@ -146,7 +147,8 @@ class _Answer:
             return self._desk.assistant(self._name, tool_calls=calls, finish_reason=finish_reason)
         if self._request.output is not None:
             settings = Settings(temperature=0, max_tokens=MAX_OUTPUT_TOKENS) | self._settings
-            return await self._chat(settings, grammar=grammar.document(self._request.output.schema))
+            held = await self._desk.held(self._request.output.schema)
+            return await self._chat(settings, grammar=grammar.document(held))
         if self._turn.results:
             return await self._answer()
         return await self._chat(CHAT | self._settings)

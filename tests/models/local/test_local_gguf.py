@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentkit.models.local.gguf import texts
+from agentkit.models.local.gguf import card_of, values
 from agentkit.models.local.weights import smollm2
 
 
@@ -30,6 +30,7 @@ WHOLE = gguf(
     ("general.count", 4, bytes(4)),
     ("tokens", 9, WORDS),
     ("scores", 9, NUMBERS),
+    ("counts", 9, struct.pack("<IQii", 5, 2, 7, 3)),
     ("flag", 7, b"\x01"),
     ("tokenizer.chat_template", 8, text("{{ größe }}")),
 )
@@ -38,19 +39,37 @@ WHOLE = gguf(
 def read(tmp_path, data):
     file = tmp_path / "x.gguf"
     file.write_bytes(data)
-    return texts(file, {"tokenizer.chat_template", "general.name", "flag", "missing"})
+    card_of(file)
+    return values(file, {"tokenizer.chat_template", "general.name", "general.count", "tokens", "counts", "missing"})
 
 
-def test_wanted_texts_are_read_and_all_else_is_passed_over(tmp_path):
-    """Only texts, only those that were asked for."""
-    assert read(tmp_path, WHOLE) == {"general.name": "Ann", "tokenizer.chat_template": "{{ größe }}"}
+def test_wanted_values_are_read_and_all_else_is_passed_over(tmp_path):
+    """Texts, integers, and lists of them."""
+    assert read(tmp_path, WHOLE) == {
+        "general.name": "Ann",
+        "general.count": 0,
+        "tokens": ["a", "bc", ""],
+        "counts": [7, 3],
+        "tokenizer.chat_template": "{{ größe }}",
+    }
 
 
 def test_the_embedded_weights_have_a_template_without_tools():
     """That is why they need a procedure of their own."""
-    (template,) = texts(smollm2(), {"tokenizer.chat_template"}).values()
-    assert "<|im_start|>" in template
-    assert "tools" not in template
+    card = card_of(smollm2())
+    assert "<|im_start|>" in card.template
+    assert not card.knows_tools
+    assert card.ends == ("<|im_end|>",)
+    assert {"<|im_start|>", "<|im_end|>", "<file_sep>"} <= card.controls.keys()
+
+
+def test_a_card_of_nonsense_is_an_empty_one(tmp_path):
+    """Values of other types than they should have."""
+    file = tmp_path / "x.gguf"
+    keys = ("chat_template", "ggml.tokens", "ggml.token_type", "ggml.eos_token_id")
+    file.write_bytes(gguf(*((f"tokenizer.{key}", 8, text("x")) for key in keys)))
+    card = card_of(file)
+    assert (card.template, card.controls, card.ends) == ("x", {}, ())
 
 
 @settings(deadline=None, max_examples=200)
@@ -70,6 +89,9 @@ def test_damage_is_a_value_error_or_nothing_at_all(tmp_path_factory, at, junk):
         b"GGML" + WHOLE[4:],
         gguf(("k", 99, b"")),
         gguf(("k", 9, struct.pack("<IQ", 9, 1) + WORDS)),
+        gguf(("tokens", 9, struct.pack("<IQ", 5, 1 << 60))),
+        gguf(("tokens", 9, struct.pack("<IQ", 8, 1 << 60))),
+        gguf(("tokens", 6, bytes(4))),
     ],
 )
 def test_what_is_no_gguf_is_refused(tmp_path, data):

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import random
 
 import jsonschema
+import llguidance
 import pytest
+from models.test_grammar import TOKENS, draw
 
 from agentkit.core.messages import Assistant, System, ToolCall, ToolResult, ToolSpec, User
 from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
 from agentkit.models.dialects import parse
+from agentkit.models.dialects.dialect import Dialect, Family, enclosed
 from agentkit.models.dialects.families import FAMILIES
+from agentkit.models.dialects.hermes import together
+from agentkit.models.dialects.items import read_item
+from agentkit.models.dialects.source import Found
 from agentkit.models.local import Local
-from agentkit.models.local.speaking import MAX_CALLS, _written, speaker
+from agentkit.models.local.gguf import Card, card_of
+from agentkit.models.local.speaking import MAX_CALLS, _any_of, _calls, _Speaking, _written, family_of
+from agentkit.models.local.weights import smollm2
 from agentkit.models.model import OutputSchema, Request
 
 pytestmark = pytest.mark.anyio
@@ -164,7 +173,108 @@ def test_most_families_write_json():
     assert {"qwen", "mistral"} <= {family.name for family in JSON_FAMILIES}
 
 
+PLAIN_PING = ToolSpec(
+    name="ping", description="", parameters={"type": "object", "properties": {}, "additionalProperties": False}
+)
+
+
+@pytest.mark.parametrize("family", JSON_FAMILIES, ids=lambda family: family.name)
+def test_whatever_a_grammar_admits_is_text_or_valid_calls(family):
+    """Random texts of it: where a call is demanded there is one, and each call that is read fits its schema."""
+    tools = (BOOK, PLAIN_PING)
+    written = _written(family, tools, several=True)
+    calls = _calls([spec.parameters for spec in tools], written, {})
+    free = _Speaking(None, Card("", {}, ()), "x", Settings(), family)._text_or_calls(written)
+    demanded = f"start: {_any_of('call', tools)}\n"
+    for start, times in ((demanded, 10), (free, 10)) if free else ((demanded, 10),):
+        for seed in range(times):
+            text = draw(calls + start, random.Random(seed))
+            parsed = parse(text, tools, family=family.name)
+            for call in parsed.calls:
+                parameters = next(spec.parameters for spec in tools if spec.name == call.name)
+                jsonschema.validate(json.loads(call.arguments), parameters)
+            if start is demanded:
+                assert parsed.calls
+                assert parsed.content == ""
+
+
+def test_a_call_may_follow_a_text_or_a_thought():
+    """What opens a call is followed by one, wherever it stands; nothing else opens one."""
+    written = _written(family_of(TEMPLATE), (BOOK, PING), several=True)
+    rules = _calls([BOOK.parameters, PING.parameters], written, {})
+    rules += _Speaking(None, Card("", {}, ()), "x", Settings(), None)._text_or_calls(written)
+    matcher = llguidance.LLMatcher(TOKENS, rules, log_level=0)
+
+    def admits(text):
+        matcher.reset()
+        return matcher.try_consume_tokens(list(text.encode())) == len(text.encode()) and matcher.is_accepting()
+
+    call = '<tool_call>\n{"name": "ping", "arguments": {}}\n</tool_call>'
+    for text in (
+        "Hello",
+        "a < b, <b>bold</b>, <tool",
+        call,
+        f"{call}\n{call}",
+        f"<think>ping?</think>\nI ping.\n{call}",
+    ):
+        assert admits(text)
+    for text in (f"{call} and more", call[:-5], '<tool_call>\n{"name": "pong"', "Hello <tool_call> is a tag"):
+        assert not admits(text)
+
+
+SNIPPETS = {
+    "qwen": """{%- if tools %}within <tool_call></tool_call> XML tags:\\n<tool_call>\\n{\\"name\\": <function-name>,
+        \\"arguments\\": <args-json-object>}\\n</tool_call>{{- '<tool_call>\\n{"name": "' }}{{- '", "arguments": ' }}""",
+    "qwen-coder": """{{- '<tool_call>\\n<function=' + tool_call.name + '>\\n' }}{{- '<parameter=' + key + '>\\n' }}
+        {{- '\\n</parameter>\\n' }}{{- '</function>\\n</tool_call>' }}{% if tools %}""",
+    "glm": """{% for tool in tools %}<tool_call>{function-name}\\n<arg_key>{arg-key-1}</arg_key>\\n
+        <arg_value>{arg-value-1}</arg_value>\\n</tool_call>""",
+    "mistral": """{%- if tools %}[AVAILABLE_TOOLS]{{ tools }}[/AVAILABLE_TOOLS]{{- "[TOOL_CALLS] [" }}
+        {{- '{"name": "' + name + '", "arguments": ' }}""",
+    "llama": """{% if tools %}in the format {"name": function name, "parameters": dictionary of argument name and its value}.""",
+    "deepseek": "{% if tools %}{{'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>' + name + '<｜tool▁sep｜>' + '<｜tool▁call▁end｜><｜tool▁calls▁end｜>'}}",
+    None: "{% for tool in tools %}{{ tool }}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize(("name", "template"), SNIPPETS.items())
+def test_the_family_is_told_by_what_its_template_writes(name, template):
+    """Several families open a call alike."""
+    family = family_of(template)
+    assert (family.name if family else None) == name
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_no_family_is_taken_for_another(family):
+    """A template that writes calls as a family does belongs to it, or to none."""
+    template = "{% if tools %}" + family.write([Found("NAME", {"x": "y"})]).replace("NAME", "{{ name }}")
+    assert family_of(template) in {family, None}
+
+
+async def test_an_opener_that_is_a_control_token_is_written_and_read():
+    """Such a token is no text: the grammar names it by its id, and it shows in the answer, which ends without its end."""
+    card = card_of(smollm2())
+    opener = "<file_sep>"
+    assert card.controls[opener]
+    dialect = Dialect(label="file", openers=(opener,), read=enclosed(read_item))
+    family = Family(name="file", models=(), dialects=(dialect,), write=together(opener))
+    local = Local(chat_template=TEMPLATE)
+    speaking = _Speaking(local._engine, await local._engine.card(), "x", Settings(), family)
+    for choice in ("required", "auto"):
+        bias = {"logit_bias": [[card.controls[opener], 40]]} if choice == "auto" else {}
+        answer = await speaking.call(
+            ask("ping", tools=(PLAIN_PING,), tool_choice=choice, max_tokens=80, extra=bias, seed=1)
+        )
+        found = answer.content
+        assert found.startswith(f'{opener}[{{"name": "ping", "arguments": {{}}}}'), found
+        assert not found.endswith("<|im_end|>")
+    said = await speaking.call(ask("Say hello.", tools=(), max_tokens=60, temperature=0))
+    assert said.finish_reason == "stop"
+    assert "<|im_end|>" not in said.content
+
+
 def test_a_template_without_tools_leaves_the_procedure_of_tiny_models():
     """Only a template that shows tools is spoken to."""
-    assert speaker("{% for message in messages %}{{ message.content }}{% endfor %}", None, "x", Settings()) is None
-    assert speaker(TEMPLATE, None, "x", Settings()).inner is not None
+    assert not Card("{% for message in messages %}{{ message.content }}{% endfor %}", {}, ()).knows_tools
+    assert Card(TEMPLATE, {}, ()).knows_tools
+    assert not card_of(smollm2()).knows_tools
