@@ -140,7 +140,8 @@ def _message(item: Any) -> Message:
             given = item.get("tool_calls") or item.get("function_call")
             items = [given] if isinstance(given, Mapping) else given if isinstance(given, list | tuple) else []
             calls = tuple(_call(one) for one in items if isinstance(one, Mapping) and one)
-            return Assistant(content=_text(content), tool_calls=calls, finish_reason="tool_calls" if calls else "stop")
+            said = item.get("refusal") if content is None else content
+            return Assistant(content=_text(said), tool_calls=calls, finish_reason="tool_calls" if calls else "stop")
         case "tool" | "function":
             return ToolResult(call_id=_id(item.get("tool_call_id")), name="", content=_text(content))
         case _:
@@ -160,7 +161,8 @@ def _call(item: Mapping[str, Any]) -> ToolCall:
 
 
 def _id(given: Any) -> str:
-    return given if isinstance(given, str) else ""
+    """An id as text; some servers count their calls."""
+    return str(given) if isinstance(given, str | int) else ""
 
 
 def _text(content: Any) -> str:

@@ -203,6 +203,19 @@ def test_results_without_ids_answer_the_calls_in_order():
     assert [message["content"] for message in shown[2:]] == ["1", "2"]
 
 
+def test_ids_may_be_numbers():
+    """Results find their calls by them, in any order."""
+    torn = [ASK, calls(call(1), call(2)), result(2, "two"), result(1, "one")]
+    shown = [(message["tool_call_id"], message["content"]) for message in mended(torn)[2:]]
+    assert shown == [("1", "one"), ("2", "two")]
+
+
+def test_a_refusal_is_what_was_said():
+    """Where there is no content beside it."""
+    [*_, answer] = mended([ASK, {"role": "assistant", "content": None, "refusal": "No."}, ASK])[:2]
+    assert answer["content"] == "No."
+
+
 def test_the_older_function_call_is_a_call():
     """`function_call` and the role `function` are read as well."""
     old = [
