@@ -33,7 +33,7 @@ from agentkit.tooling.output import ToolOutput
 MAX_SHAPES = 40
 """Transcripts of one test that are looked at, each of another shape: a property test makes thousands alike."""
 
-MAX_PREFIXES = 40
+MAX_PREFIXES = 20
 """Prefixes of one transcript, evenly spread."""
 
 

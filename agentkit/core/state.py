@@ -364,9 +364,9 @@ class State:
 
     # ---- helpers ----
 
-    def knows(self, call_id: str) -> bool:
-        """Whether a call of the transcript has this id."""
-        return call_id in self._ids
+    def is_new(self, call_id: str) -> bool:
+        """Whether a call may have this id: it is one, and no call of the transcript has it."""
+        return call_id != "" and call_id not in self._ids
 
     def _open(self, call_id: str) -> OpenCall:
         call = self.open.get(call_id)

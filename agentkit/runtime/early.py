@@ -41,6 +41,8 @@ class EarlyCalls:
         tool = self._run.task.tools.get(call.name)
         if tool is None or tool.in_thread or not tool.idempotent or tool.max_calls is not None:
             return
+        if call.id in self._calls or not self._run.state.is_new(call.id):  # in the transcript it gets another id
+            return
         try:
             prepared = prepare(tool, call.arguments)
         except InvalidArguments:

@@ -82,8 +82,10 @@ class Heard:
                     return self._text_and_partial(delta)
             case ReasoningEvent():
                 self._said = True
-            case ToolCallEvent():
-                self._announced.add(delta.call.id)
+            case ToolCallEvent(call=call):
+                if call.id in self._announced or not self._run.state.is_new(call.id):
+                    return None  # it will be announced with the id that it gets
+                self._announced.add(call.id)
             case ToolCallGrows():
                 return self._partial_of(delta.call)
             case ToolCallReady():
@@ -117,6 +119,7 @@ class Heard:
     def discard(self) -> None:
         """What was heard did not come about."""
         self._said = False
+        self._announced.clear()
         self.texts.clear()
         if self._partials is not None:
             self._partials.begin()

@@ -26,7 +26,7 @@ from agentkit.core.decide import (
 )
 from agentkit.core.entries import Ended, ModelFailed, Note, OutputRefused
 from agentkit.core.events import ApprovalEvent, FinishedEvent, StepEvent
-from agentkit.core.messages import Assistant
+from agentkit.core.messages import Assistant, ToolCall
 from agentkit.core.result import NO_OUTPUT, Result
 from agentkit.core.state import Phase, State
 from agentkit.errors import ContextTooLong, UsageError
@@ -109,6 +109,7 @@ async def call_model(run: Run, action: CallModel) -> None:
     await run.show(StepEvent(action.step))
     heard = Heard(run) if run.listener is not None else None
     request = run.request(last=action.last is not None)
+    answer = None
     with run.deadline():
         try:
             answer = await run.task.model.call(request, heard)
@@ -127,8 +128,8 @@ async def call_model(run: Run, action: CallModel) -> None:
             raise
         answer = _sound(answer, run.state)
         await run.append(answer)
-        if heard is not None:
-            await heard.complete(answer)
+    if heard is not None and answer is not None:  # what has its result will have been announced, deadline or not
+        await heard.complete(answer)
 
 
 async def check_output(run: Run, action: CheckOutput) -> None:
@@ -176,11 +177,13 @@ def _sound(answer: Assistant, state: State) -> Assistant:
         raise UsageError(f"a model's `call` gives an Assistant, this one gave {type(answer).__name__}")
     if answer.usage.requests == 0:
         answer = replace(answer, usage=replace(answer.usage, requests=1))
-    ids = [call.id for call in answer.tool_calls]
-    if len(set(ids)) == len(ids) and not any(not i or state.knows(i) for i in ids):
-        return answer
-    calls = tuple(replace(c, id=uuid4().hex, provider_id=c.provider_id or c.id or None) for c in answer.tool_calls)
-    return replace(answer, tool_calls=calls)
+    calls: dict[str, ToolCall] = {}
+    for call in answer.tool_calls:
+        if call.id in calls or not state.is_new(call.id):
+            call = replace(call, id=uuid4().hex, provider_id=call.provider_id or call.id or None)  # noqa: PLW2901
+        calls[call.id] = call
+    sound = tuple(calls.values())
+    return answer if sound == answer.tool_calls else replace(answer, tool_calls=sound)
 
 
 def _attach(fault: BaseException, result: Result[Any]) -> None:

@@ -389,7 +389,7 @@ def test_nothing_runs_before_the_last_decision():
 def test_the_state_knows_the_ids_of_all_turns():
     """A new id can be told from a used one; an aborted answer used none."""
     state = fold([ASK, *step("a"), calls("b", aborted=True)])
-    assert (state.knows("a"), state.knows("b")) == (True, False)
+    assert (state.is_new("a"), state.is_new("b"), state.is_new("")) == (False, True, False)
 
 
 def test_a_refused_call_asks_nobody():
