@@ -145,7 +145,7 @@ def _answer(_: str, text: str, label: str = "tool_output") -> str:
 
 def answer_named(name: str, text: str) -> str:
     """A result with the name of its tool."""
-    return _answer(name, text, f"tool_output {name}")
+    return _answer(name, text, f"tool_output {' '.join(name.split())}")
 
 
 LABELLED = Dialect(label="fence", openers=(FENCE,), line_start=True, doubtful=True, read=_labelled)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
 from typing import Any
@@ -98,12 +98,12 @@ class Prompted:
             UsageError: `tool_choice` names a tool that is not offered.
         """
         forbidden = not request.tools or request.settings.tool_choice == "none"
-        messages = render(self.family, request)
+        messages = self._rendered(request)
         if words := _choice(request, forbidden=forbidden):
             _append(messages, User(content=words))
         plain = replace(
             request,
-            messages=self._kept(request, messages),
+            messages=messages,
             tools=(),
             withheld=(),
             settings=_without_tools(request.settings),
@@ -120,12 +120,26 @@ class Prompted:
             answer = replace(answer, tool_calls=(), finish_reason="stop")
         return answer
 
-    def _kept(self, request: Request, messages: list[Message]) -> list[Message]:
-        """The messages, and where one equals that of the last step, the very same: models know those by identity."""
-        known: list[Message] = request.memo.get(self, [])
-        kept = [old if old == new else new for old, new in zip(known, messages, strict=False)]
-        request.memo[self] = kept + messages[len(kept) :]
-        return request.memo[self]  # type: ignore[no-any-return]  # as it was stored
+    def _rendered(self, request: Request) -> list[Message]:
+        """The conversation as plain text; what was rendered in the last step stays the very same messages."""
+        opening = _opening(self.family, request)
+        told: _Told | None = request.memo.get(self)
+        if told is None or told.opening != opening or list(request.messages[: len(told.shown)]) != told.shown:
+            instructions = list(takewhile(lambda message: isinstance(message, System), request.messages))
+            told = request.memo[self] = _Told(opening, instructions, list(opening))
+        for message in request.messages[len(told.shown) :]:
+            told.shown.append(message)
+            _append(told.out, _plain(self.family, message))
+        return list(told.out)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What one run's requests came to so far: how they open, the messages, and these as plain text."""
+
+    opening: list[Message]
+    shown: list[Message]
+    out: list[Message]
 
 
 def prompt_family(model: str) -> Family:
@@ -153,9 +167,9 @@ def _marks() -> re.Pattern[str]:
     return re.compile(f"{literal.whole.pattern}|{_TURN}|{_FENCE}")
 
 
-def render(family: Family, request: Request) -> list[Message]:
-    """The conversation as plain text: instructions, then user and assistant in turn."""
-    instructions = list(takewhile(lambda message: isinstance(message, System), request.messages))
+def _opening(family: Family, request: Request) -> list[Message]:
+    """The message that instructs the model and tells it of the tools, if there is anything to say."""
+    instructions = takewhile(lambda message: isinstance(message, System), request.messages)
     head = [message.content for message in instructions if isinstance(message, System)]
     offered = request.tools or request.withheld
     if offered and family.offer is not None:
@@ -164,12 +178,8 @@ def render(family: Family, request: Request) -> list[Message]:
             head.append(ONE_CALL)
         if request.output is not None:
             head.append(JSON_ANSWER + schema_instructions(request.output.schema))
-    out: list[Message] = []
-    if head := list(filter(None, head)):
-        out.append((System if family.system else User)(content=BETWEEN.join(head)))
-    for message in request.messages[len(instructions) :]:
-        _append(out, _plain(family, message))
-    return out
+    said = BETWEEN.join(filter(None, head))
+    return [(System if family.system else User)(content=said)] if said else []
 
 
 def _plain(family: Family, message: Message) -> Message:
