@@ -146,6 +146,162 @@ async def test_a_failure_shows_its_status():
     assert (await tool.call_json('{"id": "1"}')).content == "no answer from the service: ConnectError"
 
 
+def one(parameters=(), *, path="/x", body=None, **more):
+    """A document with one operation, whose tool is `op`."""
+    operation = {"operationId": "op", "parameters": list(parameters), **({"requestBody": body} if body else {})}
+    return {"openapi": "3.1.0", "servers": [{"url": "https://api.test"}], "paths": {path: {"post": operation}}, **more}
+
+
+STYLES = {
+    "a list": ({}, [1, 2], "?p=1&p=2"),
+    "a list in one": ({"explode": False}, [1, 2], "?p=1%2C2"),
+    "a list with spaces": ({"style": "spaceDelimited"}, ["a", "b"], "?p=a+b"),
+    "a list with pipes": ({"style": "pipeDelimited"}, ["a", "b"], "?p=a%7Cb"),
+    "an object": ({}, {"a": 1, "b": True}, "?a=1&b=true"),
+    "an object in one": ({"explode": False}, {"a": 1, "b": 2}, "?p=a%2C1%2Cb%2C2"),
+    "a deep object": ({"style": "deepObject", "explode": True}, {"a": 1, "b": "x y"}, "?p%5Ba%5D=1&p%5Bb%5D=x+y"),
+    "json": ({"content": {"application/json": {"schema": {}}}}, "a", "?p=%22a%22"),
+    "a path": ({"in": "path"}, [1, "a/b"], "/1,a%2Fb"),
+    "an object in a path": ({"in": "path"}, {"a": 1}, "/a,1"),
+    "an exploded object in a path": ({"in": "path", "explode": True}, {"a": 1}, "/a%3D1"),
+    "null": ({}, None, ""),
+    "a text that looks like more": ({}, "a&b=c#d", "?p=a%26b%3Dc%23d"),
+}
+
+
+@pytest.mark.parametrize("name", STYLES)
+async def test_lists_and_objects_are_written_as_the_document_says(name):
+    """In a path too, where each value stays one segment."""
+    fields, value, end = STYLES[name]
+    service = Service()
+    path = "/x/{p}" if fields.get("in") == "path" else "/x"
+    tool = service.tools(one([{"name": "p", "in": "query", **fields}], path=path))["op"]
+    assert not (await tool.call_json(json.dumps({"p": value}))).is_error
+    assert str(service.requests[0].url) == f"https://api.test/x{end}"
+
+
+@pytest.mark.parametrize("value", ["../x", "x/../y", "..\\x", ["..", "x"], "a/."])
+async def test_no_value_leads_up_a_path(value):
+    """Not even where a server would decode it first; nor do two values together."""
+    service = Service()
+    tool = service.tools(one([{"name": "p", "in": "path"}], path="/x/{p}"))["op"]
+    assert (await tool.call_json(json.dumps({"p": value}))).is_error == (value != ["..", "x"])
+    tool = service.tools(one(path="/x/{p}{q}"))["op"]
+    assert (await tool.call_json('{"p": ".", "q": "."}')).is_error
+    assert all(".." not in request.url.path.split("/") for request in service.requests)
+
+
+BODIES = {
+    "application/vnd.api+json": ({"a": 1}, b'{"a": 1}', "application/vnd.api+json"),
+    "*/*": ({"a": 1}, b'{"a": 1}', "application/json"),
+    "text/plain": ("Selamat", b"Selamat", "text/plain"),
+    "application/x-www-form-urlencoded": ({"a": "b c", "d": [1, 2]}, b"a=b+c&d=1&d=2", None),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+async def test_a_body_is_sent_as_its_kind(kind):
+    """With the content type of the document; JSON where there is a choice."""
+    value, content, sent_kind = BODIES[kind]
+    service = Service()
+    tool = service.tools(one(body={"content": {"multipart/form-data": {}, kind: {"schema": {}}}}))["op"]
+    assert not (await tool.call_json(json.dumps({"body": value}))).is_error
+    [request] = service.requests
+    assert request.content == content
+    assert request.headers["content-type"] == (sent_kind or kind)
+
+
+async def test_what_the_caller_fixes_is_sent_and_not_shown():
+    """Headers, a key in the query that the document knows as one, and any parameter."""
+    keys = {"securitySchemes": {"k": {"type": "apiKey", "in": "query", "name": "api_key"}}}
+    parameters = [
+        {"name": "x-tenant", "in": "header", "required": True},
+        {"name": "api_key", "in": "query", "required": True},
+        {"name": "region", "in": "query", "required": True},
+        {"name": "extra", "in": "query", "schema": {"type": "object"}},
+    ]
+    service = Service(200, "you sent key-12345678 and Bearer secret-123 to sea")
+    spec = one(parameters, components=keys)
+    assert list(service.tools(spec)["op"].spec.parameters["properties"]) == ["x-tenant", "region", "extra"]
+    values = {"api_key": "key-12345678", "region": "sea"}
+    tool = service.tools(spec, headers={"X-Tenant": "7", "Authorization": "Bearer secret-123"}, values=values)["op"]
+    assert list(tool.spec.parameters["properties"]) == ["extra"]
+    assert (await tool.call_json('{"extra": {"api_key": "mine"}}')).is_error
+    assert (await tool.call_json('{"extra": {"region": "mine"}}')).is_error
+    result = await tool.call_json('{"extra": {"a": 1}}')
+    assert result.content == "HTTP 200 OK\nyou sent [hidden] and Bearer [hidden] to sea"
+    [request] = service.requests
+    assert str(request.url) == "https://api.test/x?api_key=key-12345678&region=sea&a=1"
+    assert request.headers.get_list("x-tenant") == ["7"]
+
+
+def test_credentials_go_to_one_service_only():
+    """An operation with a server of its own would get them too."""
+    spec = {**one(), "paths": {**one()["paths"], "/y": {"get": {"servers": [{"url": "https://evil.test"}]}}}}
+    assert len(tools_from_openapi(spec)) == 2
+    with pytest.raises(UsageError, match=r"https://api\.test and https://evil\.test"):
+        tools_from_openapi(spec, headers={"Authorization": "x"})
+    assert len(tools_from_openapi(spec, headers={"Authorization": "x"}, base_url="https://api.test")) == 2
+
+
+def test_some_operations_have_a_name_and_a_policy_of_their_own():
+    """What means none is refused: a rule that is not in force is worse than none."""
+    tools = Service().tools(
+        exclude=["add city"],
+        timeout_s=3,
+        overrides={
+            "^DELETE ": {"requires_approval": True, "name": "remove_port"},
+            "getPort": {"description": "Finds a port.", "idempotent": False, "requires_approval": False},
+        },
+        requires_approval=True,
+    )
+    assert list(tools) == ["getPort", "remove_port"]
+    assert (tools["remove_port"].requires_approval, tools["getPort"].requires_approval) == (True, False)
+    assert (tools["getPort"].spec.description, tools["getPort"].idempotent) == ("Finds a port.", False)
+    for choice in ({"only": ["getPorts"]}, {"exclude": ["x"]}, {"overrides": {"deletePort": {}}}):
+        with pytest.raises(UsageError, match="means none of the operations: getPort, DELETE"):
+            Service().tools(**choice)
+    for choice, words in (({"only": ["("]}, "regular"), ({"only": "getPort"}, "take a list")):
+        with pytest.raises(UsageError, match=words):
+            Service().tools(**choice)
+    with pytest.raises(UsageError, match="two operations"):
+        Service().tools(overrides={".*": {"name": "same"}})
+
+
+def test_arguments_have_names_that_every_wire_takes():
+    """And each its own."""
+    names = ("filter[name]", "$top", "self", "body", "a b", "a_b")
+    tool = Service().tools(one([{"name": name, "in": "query"} for name in names]))["op"]
+    assert list(tool.spec.parameters["properties"]) == [
+        "filter_name_",
+        "_top",
+        "self",
+        "query_body",
+        "a_b",
+        "query_a_b",
+    ]
+
+
+async def test_a_document_that_goes_round_is_no_trouble():
+    """Schemas may point to themselves; only what is needed of the others is kept."""
+    schemas = {
+        "Node": {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/Node"}}},
+        "Other": {"type": "string"},
+    }
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Node"}}}}
+    service = Service()
+    tool = service.tools(one(body=body, components={"schemas": schemas}))["op"]
+    assert list(tool.spec.parameters["$defs"]) == ["Node"]
+    assert not (await tool.call_json('{"body": {"next": {"next": {}}}}')).is_error
+    assert (await tool.call_json('{"body": {"next": {"next": 1}}}')).is_error
+
+
+async def test_what_is_no_text_is_only_counted():
+    """A model makes nothing of it."""
+    result = await Service(200, "a\0b").tools(one())["op"].call_json("{}")
+    assert result.content == "HTTP 200 OK\n(3 bytes that are no text)"
+
+
 def test_operations_are_chosen_and_given_a_policy():
     """By patterns or by a function."""
     assert list(Service().tools(only=[r"^GET "])) == ["getPort"]
@@ -157,7 +313,16 @@ def test_operations_are_chosen_and_given_a_policy():
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("openapi: 3.0.0", "no JSON"),
+        ("openapi: 3.0.0", r"yaml\.safe_load"),
+        ("https://api.test/openapi.json", "fetch it"),
+        ({"swagger": "2.0", "host": "x", "paths": {}}, "only OpenAPI 3 is read, this is 2.0"),
+        (one(path="@evil.test/x"), "begin with a slash"),
+        (one(path="/x/../y"), "lead down"),
+        (one(servers=[{"url": "https://x.test?a=b"}]), "base_url"),
+        (one(body={"content": {"multipart/form-data": {}}}), "POST /x: a body of multipart/form-data is not supported"),
+        (one([{"name": "p", "in": "path", "style": "matrix"}], path="/{p}"), "'matrix' of 'p' is not supported"),
+        (one(body={"content": {"application/json": {"schema": {"$ref": "other.json#/X"}}}}), "not in it"),
+        (one([{"$ref": "#/a"}], a={"$ref": "#/b"}, b={"$ref": "#/a"}), "not in it"),
         ({}, "no paths"),
         ({"openapi": "2.0", "paths": {}}, "only OpenAPI 3"),
         ({"paths": {"/x": {"get": {}}}}, "base_url"),
