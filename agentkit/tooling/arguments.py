@@ -228,7 +228,7 @@ def _named(value: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, An
 
 # --- Values that say the same -----------------------------------------------------------------------------------------
 
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]{1,300})?(?:[eE][+-]?[0-9]{1,2})?")
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]{1,300})?(?:[eE][+-]?[0-9]{1,2})?")
 
 
 def _fitted(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
@@ -273,14 +273,14 @@ def _fitted_items(value: list[Any], schema: Mapping[str, Any], root: Mapping[str
 
 def _converted(value: Any, kinds: set[str]) -> Any:
     """The value as one of these types, if it says the same; else the very same value."""
-    if isinstance(value, float) and "integer" in kinds and value.is_integer():
-        return int(value)
+    if isinstance(value, float) and "integer" in kinds:
+        return _whole(value)
     if not isinstance(value, str):
         return value
     word = value.strip()
-    if kinds & {"integer", "number"} and _JSON_NUMBER.fullmatch(word):
-        number = json.loads(word)
-        return number if isinstance(number, int) or "number" in kinds else value
+    if kinds & {"integer", "number"} and _NUMBER.fullmatch(word):
+        number = json.loads(word.removeprefix("+"))
+        return number if isinstance(number, int) or "number" in kinds else _whole(number)
     if "boolean" in kinds and word.lower() in ("true", "false"):
         return word.lower() == "true"
     if "null" in kinds and word.lower() in ("null", "none"):
@@ -292,3 +292,8 @@ def _converted(value: Any, kinds: set[str]) -> Any:
             return value
         return found if type_of(found) in kinds else value
     return value
+
+
+def _whole(number: float) -> float | int:
+    """The integer that it says, if no digit of that can be lost."""
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number

@@ -133,11 +133,11 @@ def _field(parameter: Parameter, handler: GetCoreSchemaHandler, names: Mapping[s
 
     info = _field_info(parameter)
     if info is None:
-        schema = handler.generate_schema(portable(parameter.hint, names))
+        schema = _exact(handler.generate_schema(portable(parameter.hint, names)))
         if parameter.default is not REQUIRED and parameter.default is not ABSENT:
             schema = core_schema.with_default_schema(schema, default=parameter.default)
         return core_schema.typed_dict_field(schema, required=parameter.default is REQUIRED)
-    schema = handler.generate_schema(_bare_hint(info, names))
+    schema = _exact(handler.generate_schema(_bare_hint(info, names)))
     required = info.is_required()
     if not required:
         schema = core_schema.with_default_schema(
@@ -151,6 +151,23 @@ def _field(parameter: Parameter, handler: GetCoreSchemaHandler, names: Mapping[s
     if alias is not None and not isinstance(alias, str):
         alias = alias.convert_to_aliases()
     return core_schema.typed_dict_field(schema, required=required, validation_alias=alias)
+
+
+_INSIDE = ("schema", "items_schema", "values_schema", "choices")
+"""Where a core schema holds others; keys of a dict are text in JSON, and models have settings of their own."""
+
+
+def _exact(schema: Any) -> Any:
+    """The core schema with numbers that take no boolean; `arguments.py` knows which texts say a number."""
+    match schema:
+        case {"type": "int" | "float"}:
+            return {"strict": True, **schema}
+        case {"type": "model"} | str():
+            return schema
+        case list() | tuple():
+            return type(schema)(map(_exact, schema))
+        case _:
+            return schema | {key: _exact(schema[key]) for key in _INSIDE if key in schema}
 
 
 def _field_info(parameter: Parameter) -> FieldInfo | None:

@@ -262,6 +262,10 @@ FITS: list[tuple[Any, Any, Any]] = [
 CONVERTED: list[tuple[Any, Any, Any]] = [
     (int, "5", 5),
     (int, 5.0, 5),
+    (int, "+5", 5),
+    (int, "5.0", 5),
+    (int, "5e2", 500),
+    (float, "+0.5e1", 5.0),
     (list[int], ["1", 2], [1, 2]),
     (dict[str, int], {"a": "1"}, {"a": 1}),
     (set[int], [1, 1, 2], {1, 2}),
@@ -702,6 +706,33 @@ def test_text_is_no_list_of_letters():
     """An iterable of strings is an array; a string in its place is a mistake."""
     said = anyio.run(one(typing.Iterable[str]).call_json, '{"v": "abc"}')
     assert str(said) == 'v: expected an array, got "abc"'
+
+
+@pytest.mark.parametrize("sent", ["true", '"007"', '"1_000"', '"1,000"', '"0x10"', '"1e300"'])
+@pytest.mark.parametrize(
+    ("hint", "around"),
+    [
+        (int, "%s"),
+        (float, "%s"),
+        (int | None, "%s"),
+        (Annotated[int, Field(ge=0)], "%s"),
+        (list[int], "[%s]"),
+        (tuple[float, int], "[%s, 1]"),
+        (dict[str, float], '{"a": %s}'),
+    ],
+    ids=str,
+)
+def test_a_number_is_not_guessed(hint, around, sent):
+    """A boolean is no 1, and a code or a formatted number may be meant as text."""
+    said = anyio.run(one(hint).call_json, f'{{"v": {around % sent}}}')
+    assert said.is_error
+    assert "expected a" in str(said)
+
+
+@pytest.mark.parametrize("sent", ["1e300", "12345678901234567890.0", '"1e17"'])
+def test_an_integer_is_not_rounded(sent):
+    """A float beyond 2**53 does not hold every digit."""
+    assert anyio.run(one(int).call_json, f'{{"v": {sent}}}').is_error
 
 
 @pytest.mark.parametrize("sent", ['"nan"', '"-inf"', '"1e999"', "1e999", "NaN"])
