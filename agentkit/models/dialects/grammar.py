@@ -100,6 +100,12 @@ def marks_in(thought: Thought) -> Marks:
     return compile_marks(frozenset((*thought.closers, *thought.stops, *STOPS)))
 
 
+@lru_cache(maxsize=64)
+def marks_in_quote(closer: str) -> Marks:
+    """What is looked for in what is only quoted."""
+    return compile_marks(STOPS | {closer})
+
+
 class Line:
     """The current line as far as it goes; looked at only where a mark stands.
 

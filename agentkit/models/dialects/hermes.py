@@ -161,6 +161,6 @@ GIGACHAT = Family(
 TOOL_USE = Family(
     name="tool-use",
     models=(),
-    dialects=(tagged("tool-use", "<tool_use>", "</tool_use>"),),
+    dialects=(tagged("tool-use", "<tool_use>", "</tool_use>"), tagged("tool-use", "<functioncall>", "</functioncall>")),
     write=each("<tool_use>", "</tool_use>", arguments="input"),
 )

@@ -13,6 +13,9 @@ from typing import Any
 from agentkit.models.dialects.envelope import read_json
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Source
 
+MAX_DAMAGED = 20_000
+"""Characters of a call that cannot be read, over which its neighbours are found."""
+
 _KEYWORD = re.compile(r"([^\W\d]\w*)\s*=(?!=)")
 _PLAIN_STRING = re.compile(r'"([^"\\\x00-\x1f]*+)"(?=\s*[,)])')
 _TOKEN = re.compile(
@@ -148,15 +151,16 @@ def _keyword(src: Source) -> str:
 
 def _skip_to_end(src: Source) -> None:
     """Move past the bracket that closes what began before here, over strings and other brackets."""
-    depth = 1
-    while found := _TOKEN.search(src.text, src.at):
+    depth, limit = 1, src.at + MAX_DAMAGED
+    while found := _TOKEN.search(src.text, src.at, limit):
         if found["quote"]:
             break  # a string that does not end
         src.at = found.end()
         depth += bool(found["open"]) - bool(found["close"])
         if depth == 0:
             return
-    src.settle()
+    if limit > len(src.text):
+        src.settle()
     raise src.no_call()
 
 

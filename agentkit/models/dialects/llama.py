@@ -39,7 +39,7 @@ def _check_first_key(src: Source) -> None:
     found = _FIRST_KEY.match(src.text, src.at, src.at + MAX_KEY)
     if found is None and _MAY_BECOME_KEY.fullmatch(src.text, src.at, src.at + MAX_KEY):
         src.settle()
-    if found is None or found[1] not in KEYS or not _may_be_called(src, *found.groups()):
+    if found is None or found[1] not in (*KEYS, "role") or not _may_be_called(src, *found.groups()):
         raise src.prose()
 
 

@@ -47,6 +47,8 @@ HARMONY_ANALYSIS = Thought(
 THOUGHTS = (
     *map(_tag, ("think", "thinking", "thought", "reasoning", "reflection", "seed:think", "longcat_think")),
     Thought(openers=("[THINK]",), closers=("[/THINK]",)),
+    Thought(openers=("◁think▷",), closers=("◁/think▷",)),
+    Thought(openers=("<|inner_prefix|>",), closers=("<|inner_suffix|>",)),
     Thought(openers=("<|channel>thought",), closers=("<channel|>",)),
     Thought(openers=("<|START_THINKING|>",), closers=("<|END_THINKING|>",)),
     Thought(openers=("<|open|>think<|sep|>",), closers=("<|close|>think<|sep|>",)),
@@ -112,6 +114,7 @@ STOPS = (
     "<|tool_response>",
     "<|message_sep|>",
     "<seed:eos>",
+    "<|eos|>",
     "[e~[",
 )
 """Tokens that end an answer: dropped where they end it, or stand before a call or a thought."""

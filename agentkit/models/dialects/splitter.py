@@ -32,6 +32,7 @@ from agentkit.models.dialects.grammar import (
     Line,
     grammar,
     marks_in,
+    marks_in_quote,
 )
 from agentkit.models.dialects.marks import Marks, compile_marks
 from agentkit.models.dialects.reasoning import Thought
@@ -111,7 +112,8 @@ class Splitter:
 
         A `RetryEvent` among them says that the text so far was reasoning: its opening mark stood in the prompt.
         """
-        if self._is_plain(chunk):
+        marks = self._flows
+        if marks and not marks.touch(chunk) and (chunk.isascii() or not _SURROGATE.search(chunk)):
             self._credit += READINGS * len(chunk)
             self._hand_on(chunk)
             return self._answer.hand_out()
@@ -122,11 +124,6 @@ class Splitter:
             return []
         self._read(final=False)
         return self._answer.hand_out()
-
-    def _is_plain(self, chunk: str) -> bool:
-        """Whether `_read` would do nothing with the chunk but hand it on."""
-        marks = self._flows
-        return marks is not None and not marks.touch(chunk) and (chunk.isascii() or not _SURROGATE.search(chunk))
 
     @property
     def said(self) -> Parsed:
@@ -198,7 +195,7 @@ class Splitter:
         if self._mode == self._answering and not self._begins:
             self._flows, self._hand_on = self._grammar.marks, self._text_on
         elif self._mode == self._quoting:
-            self._flows, self._hand_on = compile_marks(frozenset((self._closer,))), self._text_on
+            self._flows, self._hand_on = marks_in_quote(self._closer), self._text_on
         elif self._mode == self._thinking and (self._answer.has_thoughts or self._thought is not thoughts.ANY):
             self._flows, self._hand_on = marks_in(self._thought), self._answer.thought
 
@@ -239,7 +236,10 @@ class Splitter:
         return True
 
     def _quoting(self, src: Source) -> None:
-        if mark := self._to_mark(src, compile_marks(frozenset((self._closer,))), self._say):
+        mark = self._to_mark(src, marks_in_quote(self._closer), self._say)
+        if mark in STOPS:
+            self._stop(src, mark)
+        elif mark:
             self._mode = self._answering
             self._say(src, src.at + len(mark))
 
@@ -307,6 +307,12 @@ class Splitter:
         self._answer.take_out()
         src.at = end
 
+    def _stop(self, src: Source, mark: str) -> None:
+        """A token that ends the answer, if nothing follows."""
+        self._written.append(mark)
+        self._answer.stop(mark)
+        src.at += len(mark)
+
     def _beginning(self, src: Source) -> None:
         """The start of the answer: here stands what needs no mark."""
         self._say(src, _SPACE.match(src.text, src.at).end())  # type: ignore[union-attr]  # matches always
@@ -341,9 +347,7 @@ class Splitter:
         elif mark in thoughts.ELEMENTS or mark in thoughts.ELEMENTS.values():
             return self._element(src, mark)
         elif mark in STOPS:
-            self._written.append(mark)
-            self._answer.stop(mark)
-            src.at = end
+            self._stop(src, mark)
         elif not self._try(src, self._grammar.openers.get(mark, ()), mark):
             if mark not in self._grammar.quotes:
                 return False
