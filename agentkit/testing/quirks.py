@@ -105,6 +105,7 @@ QUIRKS: Mapping[str, Scenario] = {
         "[DONE]",
     ),
     "reasoning-in-stream": _chunks({"reasoning_content": "H"}, {"reasoning": "m."}, {"content": "Hai"}),
+    "think-without-opening-in-stream": _chunks({"content": "Hm."}, {"content": "</think>"}, {"content": "Hai"}),
     "changing-chunk-id": Scenario(
         events=[chunk({"content": "Ha"}), {**chunk({"content": "i"}, "stop"), "id": "other"}, "[DONE]"]
     ),

@@ -82,7 +82,11 @@ CATALOGUE: Mapping[str, Capabilities] = {
     "@hf/nousresearch/hermes-2-pro-mistral-7b": Capabilities(generation="older", context_tokens=24_000),
     "@cf/meta/llama-4-scout-17b-16e-instruct": Capabilities(vision=True, context_tokens=131_000),
     "@cf/mistralai/mistral-small-3.1-24b-instruct": Capabilities(
-        tool_choices=_NO_CHOICE, json_form="guided_json", context_tokens=128_000
+        # its streams lose digits: decolua/9router#1645
+        streams_tools=False,
+        tool_choices=_NO_CHOICE,
+        json_form="guided_json",
+        context_tokens=128_000,
     ),
     "@cf/moonshotai/kimi-k2.6": Capabilities(vision=True, paid_only=True),
     "@cf/moonshotai/kimi-k2.7-code": Capabilities(vision=True, paid_only=True, context_tokens=256_000),

@@ -91,7 +91,7 @@ FAILS = {
     "error-in-stream": Unavailable,
     "errors-in-stream": Unavailable,
 }
-AGAIN = {"empty-json-instead-of-stream"}
+AGAIN = {"empty-json-instead-of-stream", "think-without-opening-in-stream"}
 """With a test of its own."""
 ARGUMENTS = {"lookup_port": '{"city": "Penang"}', "tide": '{"day": "Monday"}'}
 
@@ -137,6 +137,12 @@ async def test_what_is_no_answer_is_asked_for_again(name):
 
     with pytest.raises(FAILS[name]):
         await ask(name, name, emit=[].append)
+
+
+async def test_thoughts_that_nobody_announced_are_no_part_of_the_answer():
+    """A listener heard them as text: nothing in front of them said what they are."""
+    answer = await ask("think-without-opening-in-stream", emit=[].append)
+    assert (answer.content, answer.reasoning) == ("Hai", "Hm.")
 
 
 async def test_an_empty_body_instead_of_a_stream_is_asked_for_whole():
