@@ -24,6 +24,7 @@ from agentkit.errors import UsageError
 from agentkit.models import json_bytes
 from agentkit.models.chat_completions.profiles import Profile
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered, offer, wire_name
+from agentkit.models.dialects.typed_output import schema_instructions
 from agentkit.models.model import OutputSchema, Request
 
 MAX_TOOL_LISTS = 64
@@ -255,8 +256,7 @@ def arrange(messages: Sequence[Message], profile: Profile, told: OutputSchema | 
 
 
 def _instructed(messages: Sequence[Message], output: OutputSchema) -> Sequence[Message]:
-    schema = json.dumps(output.schema, ensure_ascii=False)
-    text = f"Answer with JSON only, no other text. It must be valid against this JSON schema: {schema}"
+    text = schema_instructions(output.schema)
     first = messages[0] if messages else None
     if isinstance(first, System):
         return [System(content=f"{first.content}\n\n{text}"), *messages[1:]]

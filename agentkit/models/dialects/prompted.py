@@ -38,7 +38,6 @@ from agentkit.models.model import Model, Request
 ONE_CALL = "Call at most one function at a time."
 NO_CALL = "(Do not call a function now: answer in words.)"
 ANY_CALL = "(You must call a function now.)"
-JSON_ANSWER = "When you do not call a function: "
 THIS_CALL = "(You must call the function {name} now.)"
 
 _TURN = (
@@ -177,7 +176,7 @@ def _opening(family: Family, request: Request) -> list[Message]:
         if request.settings.parallel_tool_calls is False:
             head.append(ONE_CALL)
         if request.output is not None:
-            head.append(JSON_ANSWER + schema_instructions(request.output.schema))
+            head.append(schema_instructions(request.output.schema))
     said = BETWEEN.join(filter(None, head))
     return [(System if family.system else User)(content=said)] if said else []
 

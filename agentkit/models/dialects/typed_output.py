@@ -17,10 +17,10 @@ _OPENER = re.compile(r"[{\[]")
 
 
 def schema_instructions(schema: Mapping[str, Any]) -> str:
-    """What to tell a model so that its answer is JSON of this schema."""
+    """What to tell a model so that its answer is JSON of this schema; tools that it may call are no answer."""
     return (
-        "Answer with JSON that is valid against this JSON Schema, and with nothing else: no explanation, no code "
-        f"fence.\n{json.dumps(schema, ensure_ascii=False)}"
+        "Your final answer must be JSON that is valid against this JSON Schema, and nothing else: no explanation, no "
+        f"code fence.\n{json.dumps(schema, ensure_ascii=False)}"
     )
 
 
