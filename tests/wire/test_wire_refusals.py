@@ -71,6 +71,7 @@ NO_TOOLS = {
     "OpenAI": refusal("Unsupported parameter: 'tools' is not supported with this model.", kind="invalid_request_error"),
     "LiteLLM": refusal("UnsupportedParamsError: x does not support parameters: ['tools', 'tool_choice']"),
     "LMDeploy": refusal("Please launch the api_server with --tool-call-parser if you want to use tool."),
+    "as an answer": (200, b'{"error":{"message":"tiny does not support tools","type":"api_error"}}'),
     "strict fields": (422, b'{"detail":[{"loc":["body","tools"],"msg":"Extra inputs are not permitted"}]}'),
 }
 

@@ -137,15 +137,14 @@ class ChatCompletions:
             try:
                 return await way.call(request, emit)
             except RequestRefused as refusal:
-                if not self._learns(refusal, wire.encoder.profile):
+                begun = emit is not None and refusal.status == 200  # something of the answer may have been heard
+                if begun or not self._learns(refusal, wire.encoder.profile):
                     raise
 
     def _learns(self, refusal: RequestRefused, profile: Profile) -> bool:
         """Whether the request can be made in another form than this profile's, which was refused."""
         learned = corrected(self.profile, said := str(refusal))
         if corrected(profile, said) == profile or (self._declares and not learned.native_tools):
-            return False
-        if refusal.status == 200:  # in the midst of an answer: something of it may have been heard
             return False
         if learned != self.profile:  # runs that share this model may have been refused at the same time
             _log.info("%r is asked in another form from now on, for it said: %s", self, refusal)
