@@ -12,9 +12,10 @@ from urllib.parse import urlencode
 from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant, ToolResult, User
 from agentkit.core.settings import NO_SETTINGS, Settings
-from agentkit.errors import ModelError, ModelNotFound, UsageError
+from agentkit.errors import ModelError, ModelNotFound, RequestRefused, UsageError
 from agentkit.models import json_bytes
 from agentkit.models.chat_completions.encode import Encoded
+from agentkit.models.chat_completions.profiles import WORKERS_AI, corrected
 from agentkit.models.chat_completions.tools import NO_TOOLS
 from agentkit.models.exchange import Exchange
 from agentkit.models.http import ClientTransport, PerLoop
@@ -89,7 +90,8 @@ class WorkersAI:
             base_url: Of the API; if left out, `CLOUDFLARE_BASE_URL` or Cloudflare's own.
             transport: `native` for `/ai/run`, `openai` for `/ai/v1/chat/completions`.
             gateway: An AI Gateway, by name or in detail.
-            tools: `native` if the server reads tool calls, `prompted` to write them into the prompt, `auto` by `can`.
+            tools: `native` if the server reads tool calls, `prompted` to write them into the prompt, `auto` by `can`,
+                and in words once the server refused them.
             functions: `{"name", "code"}` each, passed on as they are (native only) and never executed here.
             trim_tools: Shows the model fewer tools; `auto` asks the model itself which it needs.
             reject_if_busy: Fail at once instead of waiting for capacity: for use with a fallback.
@@ -129,6 +131,11 @@ class WorkersAI:
         """How tools are offered to this model."""
         return self.can.tools if self._tools == "auto" else self._tools
 
+    @property
+    def native_tools(self) -> bool:
+        """Whether tools are declared to the server; else they are described to the model in words."""
+        return self.tools == "native"
+
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """One answer, whole; see `Model`.
 
@@ -137,7 +144,17 @@ class WorkersAI:
             ModelError: There is no answer; what was emitted is void.
         """
         request = replace(request, settings=self._merged(request.settings))
-        chosen = self._ways[self._how(request)]
+        how = self._how(request)
+        try:
+            return await self._called(self._ways[how], request, emit)
+        except RequestRefused as refusal:
+            takes_tools = self._tools != "auto" or corrected(WORKERS_AI, str(refusal)).native_tools
+            if takes_tools or how != ("native", True) or refusal.status == 200:
+                raise
+            self.can = replace(self.can, tools="prompted")  # from now on it is told of them in words
+            return await self.call(request, emit)
+
+    async def _called(self, chosen: Model, request: Request, emit: Emit | None) -> Assistant:
         left = await trimmed(self._trim, chosen, request)
         answer = await chosen.call(replace(request, tools=left.tools), emit)
         if not left.usage.requests:
@@ -269,7 +286,8 @@ class WorkersAI:
         try:
             return await self._asked(request, emit, with_tools=with_tools)
         except ModelError as error:
-            if error.code == _NO_JSON_SCHEMA and request.output is not None and self._json_mode:
+            no_schemas = error.code == _NO_JSON_SCHEMA or corrected(WORKERS_AI, str(error)).output is None
+            if no_schemas and request.output is not None and self._json_mode:
                 self._json_mode = False  # from now on the model is told of the schema in words
                 return await self._asked(request, emit, with_tools=with_tools)
             if error.code == _TOO_FEW_TOKENS:

@@ -9,11 +9,12 @@ import pytest
 from agentkit import Agent, tool
 from agentkit.core.messages import ToolSpec, User
 from agentkit.core.settings import Settings
-from agentkit.errors import ModelNotFound
+from agentkit.errors import ModelNotFound, RequestRefused
 from agentkit.models.model import OutputSchema, Request
 from agentkit.models.prices import WORKERS_AI, Price
 from agentkit.models.workers_ai.catalogue import CATALOGUE, Capabilities, refreshed
 from agentkit.testing import FakeWorkersAI, call
+from agentkit.testing.scenarios import refused
 
 pytestmark = pytest.mark.anyio
 
@@ -44,6 +45,25 @@ async def test_an_agent_uses_tools(how, transport, stream):
     assert result.cost_usd == pytest.approx(2 * (13 * 0.35 + 8 * 0.56) / 1e6)
     assert "125.0" in json.dumps(server.bodies[1])
     assert ("tools" in server.bodies[0]) == (how == "native")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_model_that_turns_out_to_take_no_tools_is_told_of_them_in_words(stream):
+    """At once, and from then on; unless the caller insists."""
+    refusal = refused(400, 5006, "AiError: Bad input: this model does not support tools")
+    request = Request(messages=[User(content="2 * 3?")], tools=[convert.spec])
+    emit = [].append if stream else None
+    with FakeWorkersAI(refusal, call("convert", amount=2, rate=3), "Hm.") as server:
+        async with server.model("@cf/some/gemma") as model:
+            assert model.native_tools
+            assert [c.name for c in (await model.call(request, emit)).tool_calls] == ["convert"]
+            assert not model.native_tools
+            await model.call(request, emit)
+    assert ["tools" in body for body in server.bodies] == [True, False, False]
+    with FakeWorkersAI(refusal) as server:
+        async with server.model("@cf/some/gemma", tools="native") as model:
+            with pytest.raises(RequestRefused):
+                await model.call(request)
 
 
 async def test_json_beside_tools_in_words_is_asked_for_in_words():
