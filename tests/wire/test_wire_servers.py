@@ -220,6 +220,13 @@ TRANSCRIPTS: dict[str, tuple[bytes, dict[str, Any]]] = {
         sse(": ping", "data: ", "data: {}", delta(content="Ok."), delta("stop"), 'data: "[DONE]"', done=False),
         {"content": "Ok."},
     ),
+    "a gateway that makes events of events": (
+        b"".join(
+            b"data: " + event + b"\n\n"
+            for event in sse(delta(content="Ok"), delta(content="."), delta("stop")).strip().split(b"\n\n")
+        ),
+        {"content": "Ok."},
+    ),
     "Bedrock gateway: blank text beside the call": (
         sse(
             delta(role="assistant", content="\n"),

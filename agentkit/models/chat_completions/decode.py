@@ -41,6 +41,7 @@ _OF_CALL = ("extra_content",)  # Gemini's thought signatures
 _AROUND_CONTENT = re.compile(rb'(.*?"content"\s*:\s*")[^"\\]*(".*)', re.DOTALL)
 _LESSONS = 64
 _PROBE = "a text that no server sends"
+_WRAPPED_TWICE = re.compile(rb"^(?:data:\s*)+")  # a gateway that makes events of events
 _OBJECT_ARGUMENTS = re.compile(rb'"(?:arguments|parameters|input|args)"\s*:\s*[{\[]')
 
 
@@ -209,14 +210,14 @@ class StreamReader:
 
     def _unusual(self, payload: bytes) -> Sequence[Delta]:
         """A payload that the fast reader refuses: the end, a remark, or JSON that is not quite."""
-        said = payload.strip()
+        said = _WRAPPED_TWICE.sub(b"", payload.strip())
         if said == b"[DONE]":
             self.done = True
             self._assembler.done()
             return ()
         try:
             if said.startswith((b"{", b"[")):
-                return self._chunk(json_bytes.loads(payload), payload)
+                return self._chunk(json_bytes.loads(said), type(payload)(said))
         except ValueError:
             self._assembler.damaged()
         if isinstance(payload, ErrorEvent):
