@@ -195,6 +195,10 @@ class Run:
         name = str(chunk.request_id)
         try:
             said = await self.send({"request_id": name})
+            status = said.get("status") if isinstance(said, Mapping) else None
+            answered = self._take(chunk, said)
+            if not (answered or isinstance(status, str)):
+                raise MalformedResponse("the queue says neither how the batch stands nor what came of it")
         except ModelError as error:
             self._silent_polls[name] += 1
             # a code that is known speaks of the account or the model, never of this request
@@ -205,8 +209,8 @@ class Run:
                 raise
             return  # the next poll may do
         del self._silent_polls[name]
-        if not self._take(chunk, said) and isinstance(said, Mapping) and said.get("status") in _ENDED:
-            self._fail(chunk.keys, f"the batch ended as {said['status']}")
+        if status in _ENDED and not answered:
+            self._fail(chunk.keys, f"the batch ended as {status}")
 
     def _take(self, chunk: Chunk, said: Any) -> bool:
         """Keep the answers of a chunk; False if it still waits."""

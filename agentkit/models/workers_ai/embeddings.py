@@ -34,11 +34,11 @@ def embeddings_in(answer: Any, texts: Sequence[str], model: str) -> Embeddings:
     """
     data = answer.get("data") if isinstance(answer, Mapping) else None
     rows = data if isinstance(data, list) else []
-    if rows and isinstance(rows[0], Mapping):
-        rows = [row.get("embedding") for row in sorted(rows, key=lambda row: row.get("index", 0))]
     try:
+        if rows and isinstance(rows[0], Mapping):
+            rows = [row["embedding"] for row in sorted(rows, key=lambda row: row.get("index", 0))]
         vectors = tuple(tuple(map(float, row)) for row in rows)
-    except (TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         vectors = ()
     if len(vectors) != len(texts):
         raise MalformedResponse(f"{len(texts)} texts were sent, and {len(vectors)} vectors came back", retryable=False)

@@ -364,6 +364,29 @@ async def test_one_process_at_a_time_works_on_a_journal(tmp_path):
     assert not server.requests
 
 
+@pytest.mark.parametrize("rows", [[{"index": 0}], [{"index": None, "embedding": [1]}, 5], [{"embedding": ["x"]}], None])
+async def test_vectors_that_cannot_be_read_are_an_error(rows):
+    """One for each text, or none."""
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json={"data": rows})))
+    model = WorkersAI("@cf/a/b", account_id=ACCOUNT_ID, api_token="t", retries=0, http_client=client)
+    with pytest.raises(MalformedResponse):
+        await model.embed(["a", "b"])
+
+
+async def test_a_queue_that_says_nothing_is_not_asked_for_ever(tmp_path):
+    """The answers can be fetched later."""
+
+    class Mute(FakeWorkersAI):
+        def _polled(self, request_id):
+            return Scenario(body={"request_id": request_id})
+
+    with Mute() as server:
+        with pytest.raises(MalformedResponse):
+            await run(server, ["a"], journal=tmp_path / "j")
+        assert len(server.paid) == 1
+    assert "answered" not in (tmp_path / "j").read_text()
+
+
 async def test_texts_become_vectors():
     """In their order, with what they cost."""
     with FakeWorkersAI() as server:
