@@ -97,7 +97,7 @@ def _fence(src: Source, labels: tuple[str, ...], item: Read) -> None:
 
 
 def _item(src: Source) -> None:
-    if src.take("print("):
+    if not src.tools.get("print") and src.take("print("):
         python_call(src)
         src.need(")")
     else:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from agentkit.models.dialects.dialect import Dialect, Family
 from agentkit.models.dialects.hermes import tagged
 from agentkit.models.dialects.items import python_list
 from agentkit.models.dialects.source import CutOff, Found, Source
+
+_KEYWORD = re.compile(r"[^\W\d]\w*")
 
 
 def _bare(src: Source) -> None:
@@ -28,7 +31,7 @@ def _bare(src: Source) -> None:
 
 def write_call(call: Found) -> str:
     """A call as Python."""
-    plain = all(key.isidentifier() for key in call.arguments)
+    plain = all(_KEYWORD.fullmatch(key) for key in call.arguments)
     inside = (
         ", ".join(f"{key}={value!r}" for key, value in call.arguments.items()) if plain else f"**{call.arguments!r}"
     )
