@@ -68,14 +68,11 @@ def tools_from_openapi(  # noqa: PLR0913 - what one service may need
     headers, values, overrides = dict(headers or {}), dict(values or {}), overrides or {}
     chosen = _chosen(document.operations(base_url), only, exclude)
     _check_meant([*overrides], chosen)
-    origins = {"://".join(urlsplit(operation.url)[:2]) for operation in chosen}
-    if (headers or values) and len(origins) > 1:
-        raise UsageError(f"credentials would go to {' and '.join(sorted(origins))}: pass base_url=...")
+    if headers or values:
+        _check_one_service(chosen)
     tools: dict[str, Tool[..., Any]] = {}
     for operation in chosen:
-        rules: dict[str, Any] = {"idempotent": operation.method in _SAFE, **policy}
-        for pattern, more in overrides.items():
-            rules |= more if _means(pattern, operation) else {}
+        rules = _rules(operation, policy, overrides)
         schema, parameters, body_kind = document.arguments(operation, headers, values)
         request = _Request(
             method=operation.method,
@@ -197,6 +194,22 @@ def _check_meant(patterns: Sequence[str], operations: Sequence[Operation]) -> No
         if not any(_means(pattern, one) for one in operations):
             known = ", ".join(one.id or one.label for one in operations[:20])
             raise UsageError(f"{pattern!r} means none of the operations: {known}")
+
+
+def _rules(
+    operation: Operation, policy: Mapping[str, Any], overrides: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    rules = {"idempotent": operation.method in _SAFE, **policy}
+    for pattern, more in overrides.items():
+        rules |= more if _means(pattern, operation) else {}
+    return rules
+
+
+def _check_one_service(operations: Sequence[Operation]) -> None:
+    """Refuse to send credentials wherever a document may say."""
+    origins = {"://".join(urlsplit(operation.url)[:2]) for operation in operations}
+    if len(origins) > 1:
+        raise UsageError(f"credentials would go to {' and '.join(sorted(origins))}: pass base_url=...")
 
 
 def _means(pattern: str, operation: Operation) -> bool:

@@ -47,6 +47,8 @@ from agentkit.models.workers_ai.ways import Said, way
 
 TransportName: TypeAlias = Literal["native", "openai"]
 
+_WAYS: tuple[tuple[Tools, bool], ...] = (("native", False), ("native", True), ("prompted", True))
+"""How tools are offered, and whether there are any."""
 _NO_JSON_SCHEMA, _TOO_FEW_TOKENS = "5025", "8006"
 
 
@@ -120,11 +122,7 @@ class WorkersAI:
         self._functions: dict[str, Any] = {"functions": checked} if checked else {}
         self._json_mode = True
         self._encoders: dict[tuple[Capabilities, bool, bool], WorkersEncoder] = {}
-        self._ways: Mapping[tuple[Tools, bool], Model] = {
-            ("native", False): way("native", _Wire(self, with_tools=False), model),
-            ("native", True): way("native", _Wire(self, with_tools=True), model),
-            ("prompted", True): way("prompted", _Wire(self, with_tools=True), model),
-        }
+        self._ways = {key: way(key[0], _Wire(self, with_tools=key[1]), model) for key in _WAYS}
 
     @property
     def tools(self) -> Tools:
