@@ -19,6 +19,8 @@ Lane: TypeAlias = tuple[int, ...]
 Wave: TypeAlias = tuple[Lane, ...]
 """Lanes that run at once."""
 
+_ALONE: tuple[Wave, ...] = (((0,),),)  # shared by all messages with one call, which are most
+
 
 def plan_waves(tools: Sequence[ToolDefinition | None]) -> tuple[Wave, ...]:
     """The waves, one after another, in which calls of these tools run; each index that runs is in exactly one lane.
@@ -26,6 +28,8 @@ def plan_waves(tools: Sequence[ToolDefinition | None]) -> tuple[Wave, ...]:
     Args:
         tools: The tool of each call of one message, in call order; None for a call that does not run.
     """
+    if len(tools) == 1:
+        return () if tools[0] is None else _ALONE
     waves: list[Wave] = []
     lanes: dict[object, list[int]] = {}
 

@@ -55,9 +55,8 @@ class Encoded:
 class _RunMemo:
     """What one run's requests have encoded so far."""
 
-    pieces: dict[int, tuple[Message, bytes]] = field(default_factory=dict)  # id of a message -> it, encoded
-    shown: list[Message] = field(default_factory=list)  # the messages of the last request
-    shown_pieces: list[bytes] = field(default_factory=list)
+    shown: tuple[Message, ...] = ()  # the messages of the last request
+    pieces: list[bytes] = field(default_factory=list)  # they, encoded
     wire_ids: dict[str, str] = field(default_factory=dict)  # our id of a call -> its id on the wire
     used_ids: set[str] = field(default_factory=set)
 
@@ -101,18 +100,15 @@ class Encoder:
     # ---- messages ----
 
     def _pieces(self, messages: Sequence[Message], offered: Offered, memo: _RunMemo) -> list[bytes]:
-        known = len(memo.shown)
-        if list(messages[:known]) != memo.shown:  # compares identities first: cheap where nothing changed
-            known, memo.shown, memo.shown_pieces = 0, [], []
-            if len(memo.pieces) > 4 * len(messages) + 64:  # a view that makes new messages in each step
-                memo.pieces = {id(m): memo.pieces[id(m)] for m in messages if id(m) in memo.pieces}
+        known, encoded = len(memo.shown), dict[int, bytes]()
+        if tuple(messages[:known]) != memo.shown:  # compares identities first: cheap where nothing changed
+            encoded = {id(message): piece for message, piece in zip(memo.shown, memo.pieces, strict=True)}
+            known, memo.pieces = 0, []
         for message in messages[known:]:
-            cached = memo.pieces.get(id(message))
-            if cached is None:
-                cached = memo.pieces[id(message)] = message, json_bytes.dumps(self._message(message, offered, memo))
-            memo.shown_pieces.append(cached[1])
-        memo.shown.extend(messages[known:])
-        return memo.shown_pieces
+            piece = encoded.get(id(message)) or json_bytes.dumps(self._message(message, offered, memo))
+            memo.pieces.append(piece)
+        memo.shown = tuple(messages)
+        return memo.pieces
 
     def _message(self, message: Message, offered: Offered, memo: _RunMemo) -> dict[str, Any]:
         match message:
