@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -39,7 +40,7 @@ Mode: TypeAlias = Literal["text", "native", "tool", "prompted"]
 BLANK = "Your answer was empty. Please answer the question, or call a tool."
 
 _OPENER = re.compile(r"[{\[]")
-_UNSURE = re.compile(r"[-+.\w]+$")
+_UNSURE = string.digits + string.ascii_letters + "+-."
 """The end of a text that goes on: a number may still grow, a word is not yet one."""
 
 
@@ -120,7 +121,7 @@ class OutputType(Generic[Out]):
         """The output as far as it has come, in an answer that goes on; `NO_OUTPUT` if it is none yet."""
         if self.begun is not None and (start := _OPENER.search(text)) is not None:
             with suppress(Exception):  # not enough of it yet, or a validator of the type's own
-                return self.begun(_UNSURE.sub("", text[start.start() :]))
+                return self.begun(text[start.start() :].rstrip(_UNSURE))
         return NO_OUTPUT
 
     def _text(self, text: str) -> Any:
