@@ -220,18 +220,18 @@ async def test_what_the_caller_fixes_is_sent_and_not_shown():
         {"name": "region", "in": "query", "required": True},
         {"name": "extra", "in": "query", "schema": {"type": "object"}},
     ]
-    service = Service(200, "you sent key-12345678 and Bearer secret-123 to sea")
+    service = Service(200, "you sent key-12345678 and Bearer secret-123 to southeast")
     spec = one(parameters, components=keys)
     assert list(service.tools(spec)["op"].spec.parameters["properties"]) == ["x-tenant", "region", "extra"]
-    values = {"api_key": "key-12345678", "region": "sea"}
+    values = {"api_key": "key-12345678", "region": "southeast"}
     tool = service.tools(spec, headers={"X-Tenant": "7", "Authorization": "Bearer secret-123"}, values=values)["op"]
     assert list(tool.spec.parameters["properties"]) == ["extra"]
     assert (await tool.call_json('{"extra": {"api_key": "mine"}}')).is_error
     assert (await tool.call_json('{"extra": {"region": "mine"}}')).is_error
     result = await tool.call_json('{"extra": {"a": 1}}')
-    assert result.content == "HTTP 200 OK\nyou sent [hidden] and Bearer [hidden] to sea"
+    assert result.content == "HTTP 200 OK\nyou sent [hidden] and Bearer [hidden] to southeast"
     [request] = service.requests
-    assert str(request.url) == "https://api.test/x?api_key=key-12345678&region=sea&a=1"
+    assert str(request.url) == "https://api.test/x?api_key=key-12345678&region=southeast&a=1"
     assert request.headers.get_list("x-tenant") == ["7"]
 
 
@@ -261,7 +261,11 @@ def test_some_operations_have_a_name_and_a_policy_of_their_own():
     for choice in ({"only": ["getPorts"]}, {"exclude": ["x"]}, {"overrides": {"deletePort": {}}}):
         with pytest.raises(UsageError, match="means none of the operations: getPort, DELETE"):
             Service().tools(**choice)
-    for choice, words in (({"only": ["("]}, "regular"), ({"only": "getPort"}, "take a list")):
+    for choice, words in (
+        ({"only": ["("]}, "regular"),
+        ({"only": "getPort"}, "take a list"),
+        ({"values": {"langs": "id"}}, "langs, which no operation takes"),
+    ):
         with pytest.raises(UsageError, match=words):
             Service().tools(**choice)
     with pytest.raises(UsageError, match="two operations"):

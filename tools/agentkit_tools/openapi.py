@@ -26,8 +26,9 @@ MAX_SHOWN_CHARS = 20_000
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _JOINTS = {"spaceDelimited": " ", "pipeDelimited": "|"}
+_IS_CREDENTIAL = re.compile(r"auth|key|token|secret|password|signature|cookie", re.IGNORECASE)
 _TELLING_CHARS = 8
-"""A header's value with fewer characters is no credential."""
+"""A word with fewer characters is no credential."""
 
 
 def tools_from_openapi(  # noqa: PLR0913 - what one service may need
@@ -71,6 +72,7 @@ def tools_from_openapi(  # noqa: PLR0913 - what one service may need
     if headers or values:
         _check_one_service(chosen)
     tools: dict[str, Tool[..., Any]] = {}
+    unused = set(values)
     for operation in chosen:
         rules = _rules(operation, policy, overrides)
         schema, parameters, body_kind = document.arguments(operation, headers, values)
@@ -89,6 +91,9 @@ def tools_from_openapi(  # noqa: PLR0913 - what one service may need
             raise UsageError(f"two operations have the name {name!r}: give one another in overrides=")
         description = rules.pop("description", operation.description)
         tools[name] = Tool.from_schema(name, description, schema, _function(request), **rules)
+        unused -= {parameter.name for parameter in parameters}
+    if unused:
+        raise UsageError(f"values= sets {', '.join(sorted(unused))}, which no operation takes")
     return list(tools.values())
 
 
@@ -162,8 +167,8 @@ class _Request:
 
     def _hushed(self, text: str) -> str:
         """The text without the credentials, which some services repeat."""
-        for value in (*self.headers.values(), *self.values.values()):
-            for word in str(value).split():
+        for name, value in (*self.headers.items(), *self.values.items()):
+            for word in str(value).split() if _IS_CREDENTIAL.search(name) else ():
                 text = text.replace(word, "[hidden]") if len(word) >= _TELLING_CHARS else text
         return text
 

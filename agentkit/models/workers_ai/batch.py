@@ -116,7 +116,7 @@ class Run:
             retry_failed: Items that failed, and those of which it is not known, are sent again.
 
         Raises:
-            ModelError: Nothing could be sent, or the queue fell silent. What is in it stands in the journal.
+            ModelError: Nothing was ever sent, or the queue fell silent. What is in it stands in the journal.
         """
         if retry_failed:
             await self._forget_failed()
@@ -124,7 +124,7 @@ class Run:
             try:
                 await self._submit(chunk)
             except ModelError as error:
-                if not self._mine():
+                if not (self._mine() or self.journal.progress.answers):
                     raise
                 self._not_sent = error  # what the queue has is paid: it is waited for, the rest can be sent later
                 break

@@ -145,7 +145,7 @@ def error_from_fault(fault: Fault, status: int, headers: Mapping[str, str]) -> M
 def hush(error: ModelError, secrets: Collection[str]) -> ModelError:
     """The same error, without what a server may have repeated (the end of it may have been cut off)."""
     for secret in secrets:
-        words = re.escape(secret[:_TELLING_CHARS]) + r"\S*"
+        words = re.escape(secret[:_TELLING_CHARS]) + (r"\S*" if len(secret) > _TELLING_CHARS else "")
         error.args = tuple(re.sub(words, "[key]", str(said)) for said in error.args)
     return error
 
