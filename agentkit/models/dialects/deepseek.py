@@ -74,6 +74,12 @@ def _item(src: Source) -> None:
     _call(src)
 
 
+def _stripped(src: Source) -> None:
+    """Read a call of Step whose special tokens are gone."""
+    src.take("function")
+    _step_element(src)
+
+
 def _write(calls: Sequence[Found]) -> str:
     inside = "".join(
         f"<｜tool▁call▁begin｜>{call.name}<｜tool▁sep｜>{dump(call.arguments)}<｜tool▁call▁end｜>" for call in calls
@@ -104,6 +110,13 @@ _DIALECTS = (
         read=enclosed(_item, *_CALLS_END),
     ),
     Dialect(label="deepseek", openers=_CALL_BEGIN, closers=(*_CALL_END, *_CALLS_END), read=_call),
+    Dialect(
+        label="deepseek",
+        openers=tuple(f"{word}{_ELEMENT}invoke name=" for word in ("function", "")),
+        at_opener=True,
+        doubtful=True,
+        read=_stripped,
+    ),
 )
 
 DEEPSEEK = Family(name="deepseek", models=("deepseek-v3.1", "deepseek"), dialects=_DIALECTS, write=_write)

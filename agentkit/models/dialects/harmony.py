@@ -25,10 +25,12 @@ ENDS = ("<|end|>", "<|call|>", "<|return|>")
 
 _MESSAGE = "<|message|>"
 _TOKENS = ("<|constrain|>", "<|channel|>", "<|start|>", _MESSAGE)
-_CHANNELS = ("commentary", "analysis")
+_ROLES, _CHANNELS = ("", "assistant"), ("commentary", "analysis")
 _HEADER = re.compile(r"(?:[\w\s.:=/-]|<\|(?:start|channel|constrain)\|>)*+")
 _RECIPIENT = re.compile(r"\bto=([\w.:/-]+)")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
+_GLUED = re.compile(r"(?:commentary|analysis)?(?:json|code)?$")
+"""What sticks to a recipient when the tokens between them are gone."""
 _BUILT_IN = re.compile(r"(?:python|browser\.\w+|container\.\w+)")
 
 
@@ -89,12 +91,14 @@ def _bare(src: Source) -> None:
     if _thought(src) and not src.sees("to="):
         return
     while True:
-        src.take("assistant")
+        if src.take("assistant"):
+            src.space()
         if src.take("commentary", "analysis"):
             src.space()
         if not src.take("to="):
             break
-        spec = src.tools.get(src.word())
+        word = src.word()
+        spec = src.tools.get(word) or src.tools.get(_GLUED.sub("", word))
         while src.take(" ", "json", "code", "commentary", "analysis", "<|channel|>", "<|constrain|>", _MESSAGE):
             pass
         if spec is None or not src.sees("{"):
@@ -138,7 +142,10 @@ HARMONY = Family(
         Dialect(label="harmony", closers=ENDS, read=_bare),
         Dialect(
             label="harmony",
-            openers=tuple(f"{role}{channel} to=functions." for role in ("", "assistant") for channel in _CHANNELS),
+            openers=(
+                "assistant to=functions.",
+                *(f"{role}{channel} to=functions." for role in _ROLES for channel in _CHANNELS),
+            ),
             at_opener=True,
             closers=ENDS,
             read=_bare,

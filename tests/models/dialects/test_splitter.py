@@ -109,6 +109,14 @@ def test_text_without_marks_comes_back_to_the_letter(text):
     assert said(parse(text + ".", SPECS))[0] == text + "."
 
 
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.sampled_from(sorted(grammar().marks.beginnings)) | st.text(max_size=3), max_size=3))
+def test_plain_text_is_told_from_marks_by_their_first_characters(pieces):
+    """The short way finds what the long way finds."""
+    text, marks = "".join(pieces), grammar().marks
+    assert marks.touch(text) == bool(marks.whole.search(text) or marks.hold(text, 0) < len(text))
+
+
 @pytest.mark.parametrize("text", ["a <b", "x [y", "1 < 2 and [3", "f{x", "the function", "Act now", "it`s", "<|x", "}"])
 def test_what_only_begins_like_a_mark_is_released_at_once(text):
     """As soon as it can be none."""
