@@ -46,8 +46,7 @@ def tools_from_openapi(  # noqa: PLR0913 - what one service may need
 ) -> list[Tool[..., Any]]:
     """A tool for each operation of an OpenAPI 3 document.
 
-    An operation is meant by its id, by `"METHOD /path"`, or by a regular expression for either (for a part of the
-    latter).
+    An operation is meant by its id, by `"METHOD /path"`, or by a regular expression for either.
 
     Args:
         spec: The document, as a mapping or as JSON text.
@@ -57,7 +56,7 @@ def tools_from_openapi(  # noqa: PLR0913 - what one service may need
         overrides: For some operations their `name`, their `description`, and a policy over that for all, such as
             `{"deletePort": {"requires_approval": True}}`; where several mean one operation, the last says it.
         headers: Sent with each request: the place for credentials. The model sees none of them and changes none.
-        values: Parameters that the caller fixes, by name, such as a key in the query. The model does not see them.
+        values: Parameters that the caller fixes, such as a key in the query. The model does not see them.
         http_client: An `AsyncClient` of httpx2, used as it is.
         timeout_s: Seconds for one request.
         **policy: As for `@tool`, such as `requires_approval=True`.
@@ -71,8 +70,7 @@ def tools_from_openapi(  # noqa: PLR0913 - what one service may need
     _check_meant([*overrides], chosen)
     if headers or values:
         _check_one_service(chosen)
-    tools: dict[str, Tool[..., Any]] = {}
-    unused = set(values)
+    tools, taken = dict[str, Tool[..., Any]](), set[str]()
     for operation in chosen:
         rules = _rules(operation, policy, overrides)
         schema, parameters, body_kind = document.arguments(operation, headers, values)
@@ -89,11 +87,11 @@ def tools_from_openapi(  # noqa: PLR0913 - what one service may need
         name = rules.pop("name", None) or _unique(operation.name, tools)
         if name in tools:
             raise UsageError(f"two operations have the name {name!r}: give one another in overrides=")
-        description = rules.pop("description", operation.description)
-        tools[name] = Tool.from_schema(name, description, schema, _function(request), **rules)
-        unused -= {parameter.name for parameter in parameters}
-    if unused:
-        raise UsageError(f"values= sets {', '.join(sorted(unused))}, which no operation takes")
+        said = rules.pop("description", operation.description)
+        tools[name] = Tool.from_schema(name, said, schema, _function(request), **rules)
+        taken |= {parameter.name for parameter in parameters}
+    if unknown := values.keys() - taken:
+        raise UsageError(f"values= sets {', '.join(sorted(unknown))}, which no operation takes")
     return list(tools.values())
 
 
