@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -71,20 +71,26 @@ def document(schema: Mapping[str, Any]) -> str:
     return f"{HEADER}start: {json_value(schema)}\n"
 
 
-def arguments(parameters: Mapping[str, Any], choices: Iterable[Mapping[str, str | None]] = ({},)) -> str:
+def arguments(
+    parameters: Mapping[str, Any],
+    choices: Iterable[Mapping[str, str | None]] = ({},),
+    sure: Collection[str] = (),
+) -> str:
     """The grammar of a space and then the arguments of a call.
 
     Args:
         parameters: The tool's JSON Schema.
         choices: What is known of the arguments already, as alternatives: for each known property a piece of grammar,
             or None if it is to be left out. It must agree with the schema.
+        sure: Properties that are not left out, although the schema would let them be.
     """
     if not _is_plain(parameters):
         return f'{HEADER}start: " " value\nvalue: {json_value(parameters)}\n'
     shared = {key: parameters[key] for key in ("$defs", "definitions") if key in parameters}
     names = {key: f"value_{index}" for index, key in enumerate(parameters.get("properties", {}))}
     rules = [f"{names[key]}: {json_value({**shared, **schema})}" for key, schema in parameters["properties"].items()]
-    objects = [_object(parameters, {**names, **choice}) for choice in choices]
+    required = {*parameters.get("required", ()), *sure}
+    objects = [_object(required, {**names, **choice}) for choice in choices]
     return f'{HEADER}start: " " ({" | ".join(objects)})\n' + "\n".join(rules) + "\n"
 
 
@@ -123,9 +129,8 @@ def _within(schema: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, A
     return schema
 
 
-def _object(parameters: Mapping[str, Any], pieces: Mapping[str, str | None]) -> str:
+def _object(required: Collection[str], pieces: Mapping[str, str | None]) -> str:
     """An object with its keys in the schema's order, where optional keys may be left out."""
-    required = parameters.get("required", ())
     members = [
         (f"{literal(json.dumps(key, ensure_ascii=False) + ': ')} {piece}", key in required)
         for key, piece in pieces.items()

@@ -135,7 +135,7 @@ async def fill(desk: Desk, spec: ToolSpec, request: str) -> Completion:
     known = plan(spec, request)
     settled = {name: grammar.exactly(await _begun(desk, value)) for name, value in known.prefixed.items()}
     held = await desk.held(spec.parameters)
-    rules = grammar.arguments(held, [{**choice, **settled} for choice in known.choices])
+    rules = grammar.arguments(held, [{**choice, **settled} for choice in known.choices], known.sure)
     return await desk.complete(prompt, grammar=rules, max_tokens=MAX_ARGUMENT_TOKENS)
 
 

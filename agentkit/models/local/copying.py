@@ -4,6 +4,8 @@ A tiny model garbles names and numbers, but it need not write them: most argumen
 examples show how each parameter comes from the words of its request, one of:
 
     copied     the value is a piece of the request       "Convert 8 liters to gallons" -> 8, "liters", "gallons"
+    listed     several pieces, enumerated                "Buy eggs, milk and tea" -> ["eggs", "milk", "tea"]
+    told       true or false, by words that tell         "Turn on the lamp" -> true
     formula    numbers of the request, with operators    "6 friends pay 15 dollars each" -> "6*15"
     prefixed   made, then a piece of the request         "What time is it in Vienna?" -> "Europe/Vienna"
     reworded   words of the request, in any order        "Find news about solar energy" -> "solar energy news"
@@ -27,6 +29,8 @@ from agentkit.models.local.places import MAX_LENGTH, SURE, WANTED, Habit, Place,
 from agentkit.models.local.words import NUMBER, Words, likeness
 
 MAX_WORDS = 80
+
+_POLITE = re.compile(r"^\s*please,?\s+|,?\s+please(?=[.!?]*\s*$)", re.IGNORECASE)
 
 Piece: TypeAlias = str | None
 """What an argument may be, as a piece of grammar; None leaves it out."""
@@ -53,31 +57,35 @@ class Plan:
         choices: Alternatives: pieces of grammar by parameter. A parameter that is not named is free.
         prefixed: Parameters whose beginning is still to be chosen.
         misfits: How many required parameters find nothing in the request like what they have in the examples.
+        sure: Parameters whose value stands in the request: even an optional one is not left out.
     """
 
     choices: tuple[Mapping[str, Piece], ...] = ({},)
     prefixed: Mapping[str, Prefixed] = field(default_factory=dict)
     misfits: int = 0
+    sure: frozenset[str] = frozenset()
 
 
 def plan(spec: ToolSpec, request: str) -> Plan:
     """What the examples of a tool say of the arguments for a request."""
-    words = Words.of(request)
+    words = Words.of(_POLITE.sub("", request))
     if len(words) > MAX_WORDS:
         return Plan()
-    examples = [(Words.of(text), values) for text, values in spec.examples]
+    examples = [(Words.of(_POLITE.sub("", text)), values) for text, values in spec.examples]
     examples.sort(key=lambda example: -likeness(words, example[0]))
     required = spec.parameters.get("required", ())
     readings = {}
     for name, schema in (spec.parameters.get("properties") or {}).items():
         shown = [(text, values[name]) for text, values in examples if name in values]
         optional = name not in required and not _named(name, words)
-        readings[name] = _read(words, shown, _simple(schema), optional=optional)
+        told = _told(name, words, examples, required=name in required)
+        readings[name] = told or _read(words, shown, _simple(schema), optional=optional)
     ways = together({name: reading.places for name, reading in readings.items() if reading.places})
     fixed = {name: reading.piece for name, reading in readings.items() if reading.piece != FREE}
     return Plan(
         choices=tuple({**fixed, **{name: exactly(place.value) for name, place in way.items()}} for way in ways),
         prefixed={name: reading.prefixed for name, reading in readings.items() if reading.prefixed},
+        sure=frozenset(name for name, reading in readings.items() if reading.sure or all(name in way for way in ways)),
         misfits=sum(not reading.fits(ways[0].get(name)) for name, reading in readings.items() if name in required),
     )
 
@@ -95,12 +103,14 @@ class _Reading:
         places: Where it may stand; one of them is chosen together with those of the other parameters.
         prefixed: What it may be made of.
         least: The score below which its place is a misfit; no place at all is one, if this is not 0.
+        sure: The request tells it.
     """
 
     piece: Piece = FREE
     places: tuple[Place, ...] = ()
     prefixed: Prefixed | None = None
     least: float = 0.0
+    sure: bool = False
 
     def fits(self, place: Place | None) -> bool:
         return self.least <= (place.score if place else 0.0)
@@ -121,7 +131,7 @@ def _read(words: Words, shown: Shown, schema: Mapping[str, Any], *, optional: bo
     match schema:
         case {"type": "string"} if not shown:
             return _reworded(words, shown) or _Reading()
-        case {"type": "string" | "number" | "integer"}:
+        case {"type": "string" | "number" | "integer" | "array"}:
             return _Reading(places=found, least=SURE if shown else 1.0)
         case _:
             return _Reading(places=found)
@@ -133,8 +143,38 @@ def _simple(schema: Any) -> Mapping[str, Any]:
         return {}
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     schema = kinds[0] if len(kinds) == 1 else schema
-    known = {"type", "enum", "minimum", "maximum", "title", "description", "default", "examples"}
+    known = {"type", "enum", "minimum", "maximum", "title", "description", "default", "examples", "format"}
+    if schema.get("type") == "array":
+        items = _simple(schema.get("items"))
+        known |= {"items", "minItems", "maxItems"} if items and not {"enum", "format"} & items.keys() else set()
     return schema if known.issuperset(schema) else {}
+
+
+def _told(name: str, words: Words, examples: Shown, *, required: bool) -> _Reading | None:
+    """True, false or left out, by the words that all examples of one have and none of the other: its name above all.
+
+    Where nothing tells one of the two, at least half of what tells the other must be there.
+    """
+    requests: dict[Any, list[set[str]]] = {}
+    for text, values in examples:
+        value = values.get(name)
+        if not (value is None or isinstance(value, bool)):
+            return None
+        requests.setdefault(value, []).append({form for form in text.forms if form[-1].isalnum()})
+    if len(requests) != 2 or (required and None in requests):
+        return None
+    said = set(words.forms)
+    score: dict[Any, tuple[bool, float]] = {}
+    for value, texts in requests.items():
+        others = itertools.chain.from_iterable(found for other, found in requests.items() if other != value)
+        telling = set.intersection(*texts).difference(*others)
+        named = bool(telling & said & set(name.casefold().split("_")))
+        score[value] = named, len(telling & said) / len(telling) if telling else 0.4
+    (one, first), (other, second) = score.items()
+    if first == second:
+        return _Reading(None) if None in requests else None
+    value = one if first > second else other
+    return _Reading(None if value is None else exactly(value), sure=value is not None)
 
 
 def _named(name: str, words: Words) -> bool:
@@ -146,6 +186,7 @@ def _named(name: str, words: Words) -> bool:
 
 _NUMERAL = re.compile(r"\d+(?:\.\d+)?")
 _OPERATORS = "+-*/"
+_SPOKEN = {"plus": "+", "minus": "-", "times": "*", "multiplied by": "*", "divided by": "/"}
 _MAX_NUMERALS = 4
 
 
@@ -174,6 +215,8 @@ def _formula(words: Words, shown: Shown) -> _Reading | None:
 
 def _written_out(text: str, signs: set[str]) -> str:
     """The longest run of numbers and signs in a text that holds a sign between two numbers."""
+    for spoken, sign in _SPOKEN.items():
+        text = re.sub(rf"(?<=\d)\s+{spoken}\s+(?=-?\d)", f" {sign} ", text, flags=re.IGNORECASE)
     runs = re.findall(rf"[\d{re.escape(''.join(signs))}]+", text)
     whole = [run.strip().rstrip(".") for run in runs if re.search(r"\d\D*[^\d\s.]\D*\d", run)]
     return max(whole, key=len, default="")

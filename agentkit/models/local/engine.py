@@ -4,8 +4,8 @@
   and takes the runtime down: no other thread ever touches it.
 * The thread calls into no event loop, for that may be gone. It leaves what it has in the job and writes a byte to a
   socket; whoever waits is woken by that, on any loop.
-* A cancelled job returns at once, and its generation stops at the next token. A job starts from its own prompt, so
-  nothing of an abandoned one shows in the next.
+* A cancelled job returns at once, and its generation stops at the next token, or batch of the prompt. A job starts
+  from its own prompt, so nothing of an abandoned one shows in the next.
 * The runtime brings an HTTP server that cannot be turned off. It is given a socket in the file system, whose name is
   deleted before anyone can know it: no port is open.
 * Before the interpreter ends, the job is stopped and the thread joined: C++ threads that outlive Python crash it. A
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import os
 import secrets
 import shutil
@@ -104,11 +105,13 @@ class Engine:
         if self._card is None:
             job = _Job(lambda loaded, hear: hear({"card": loaded.card}))
             await self._finish(job)
-            self._card = job.chunks[0]["card"]
+            card: Card = job.chunks[0]["card"]
+            self._card = card
         return self._card
 
     async def _run(self, method: str, body: dict[str, Any], on_text: OnText | None = None) -> Completion:
-        request = _clean({**body, "stream": True, "stream_options": {"include_usage": True}})
+        streamed = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
+        request = _clean({**body, **streamed})
         job = _Job(lambda loaded, hear: getattr(loaded.runtime, method)(request, hear))
         await self._finish(job, on_text)
         return _completion(job.chunks)
@@ -294,8 +297,7 @@ def _failure(error: Mapping[str, Any]) -> ModelError:
 
 def _load(path: Path, threads: int, context_tokens: int, template: str | None) -> _Loaded:
     """A runtime with the model in it. Blocks for about 0.2 s (135M parameters)."""
-    import xllamacpp  # noqa: PLC0415 - 100 MB of C++, optional
-
+    xllamacpp: Any = importlib.import_module("xllamacpp")  # 100 MB of C++, optional
     try:
         card = card_of(path)
     except (OSError, ValueError) as error:

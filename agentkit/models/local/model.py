@@ -72,7 +72,7 @@ class Local:
             raise UsageError("the embedded model needs llama.cpp: pip install 'agentkit[local]'")
         find: Callable[[], Path] = smollm2
         self.name = "SmolLM2-135M-Instruct"
-        if path not in {None, SMOLLM2}:
+        if path is not None and path != SMOLLM2:
             file = gguf_path(path)
             find, self.name = partial(gguf_path, file), file.stem
         self._settings = Settings(**settings)
@@ -120,7 +120,7 @@ class _Turn:
     def asked(self, result: ToolResult) -> str:
         """The part of the question that a result is for."""
         call = next((call for call in self.calls if call.id == result.call_id), None)
-        return (call and call.extra and call.extra.get("asked")) or self.question
+        return str(call.extra["asked"]) if call and call.extra and call.extra.get("asked") else self.question
 
     @property
     def left(self) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any, TypeAlias
 from agentkit.models.local.words import NUMBER, Words
 
 MAX_LENGTH = 12
+MAX_LIST_WORDS = 40
 MAX_COMBINATIONS = 4000
 MAX_WAYS = 40
 
@@ -37,6 +39,8 @@ SURE = 2.0
 """A score that a place without a fitting neighbour does not reach."""
 WANTED = 3.0
 """A score at which a value stands there on purpose: an optional one is not taken for less."""
+_ENDS = frozenset({".", "!", "?"})
+_BETWEEN = frozenset({",", ";", "and", "&"})
 _NOWHERE = Place(0.0, 0, 0, None)
 
 
@@ -49,6 +53,7 @@ class Habit:
     lengths: frozenset[int]
     capital: bool
     numeric: bool
+    shapes: frozenset[str]
 
     @classmethod
     def of(cls, shown: Shown) -> Habit | None:
@@ -57,15 +62,17 @@ class Habit:
         if not all(place for _, place in found):
             return None
         spots = [(words, *place) for words, place in found if place]
+        listing = any(isinstance(value, list) for _, value in shown)  # it may be longer than any that was shown
         return cls(
             before=Counter(_neighbour(words, begin - 1) for words, begin, _ in spots),
             after=Counter(_neighbour(words, end) for words, _, end in spots),
-            lengths=frozenset(end - begin for _, begin, end in spots),
+            lengths=frozenset() if listing else frozenset(end - begin for _, begin, end in spots),
             capital=bool(spots) and all(_is_capital(words, begin, end) for words, begin, end in spots),
             numeric=any(NUMBER in words.forms[begin:end] for words, begin, end in spots),
+            shapes=frozenset(_shape(words.span(begin, end)) for words, begin, end in spots),
         )
 
-    def places(self, words: Words, schema: Mapping[str, Any]) -> Iterator[Place]:
+    def places(self, words: Words, schema: Mapping[str, Any]) -> Iterator[Place]:  # noqa: C901 - one case a kind
         """Where a value of the schema may stand in a request."""
         match schema:
             case {"enum": members}:
@@ -80,8 +87,14 @@ class Habit:
                         yield Place(self._score(words, i, i + 1), i, i + 1, value)
             case {"type": "string"} if self.lengths:
                 for i, j in pieces(words):
-                    if j - i <= max(self.lengths) + 3 and (self.numeric or NUMBER not in words.forms[i:j]):
+                    fits = j - i <= max(self.lengths) + 3 and (self.numeric or NUMBER not in words.forms[i:j])
+                    if fits and ("format" not in schema or _shape(words.span(i, j)) in self.shapes):
                         yield Place(self._score(words, i, j), i, j, words.span(i, j))
+            case {"type": "array", "items": {"type": kind}} if self.before:
+                for i, j in pieces(words, MAX_LIST_WORDS):
+                    items = listed(words, i, j, numeric=kind != "string")
+                    if max(1, schema.get("minItems", 1)) <= len(items) <= schema.get("maxItems", len(items)):
+                        yield Place(self._score(words, i, j) + 0.1 * len(items), i, j, items)
 
     def _score(self, words: Words, begin: int, end: int) -> float:
         """How well a piece of a request fits the habit, from 1."""
@@ -100,15 +113,34 @@ def find(words: Words, value: Any) -> tuple[int, int] | None:
     if isinstance(value, str):
         wanted = value.casefold()
         return next((place for place in pieces(words) if words.span(*place).casefold() == wanted), None)
+    if isinstance(value, list):
+        numeric = any(not isinstance(item, str) for item in value)
+        spots = pieces(words, MAX_LIST_WORDS) if value else ()
+        return next((place for place in spots if listed(words, *place, numeric=numeric) == value), None)
     if isinstance(value, bool):
         return None
     return next(((i, i + 1) for i, found in words.numbers().items() if found == value), None)
 
 
-def pieces(words: Words) -> Iterator[tuple[int, int]]:
+def pieces(words: Words, most: int = MAX_LENGTH) -> Iterator[tuple[int, int]]:
     """All pieces of a text that begin and end with a word."""
     starts = [index for index, word in enumerate(words) if word[-1].isalnum()]
-    return ((i, j + 1) for i in starts for j in starts if i <= j < i + MAX_LENGTH)
+    return ((i, j + 1) for i in starts for j in starts if i <= j < i + most)
+
+
+def listed(words: Words, begin: int, end: int, *, numeric: bool) -> list[Any]:
+    """What a piece of a text enumerates ("bread, butter and jam"); empty if it is no list of the kind."""
+    ends = [index for index in range(begin, end) if words.forms[index] in _BETWEEN] + [end]
+    starts = [begin, *(index + 1 for index in ends)]
+    spans = [(i, j) for i, j in zip(starts, ends, strict=False) if i < j]  # none between "," and "and"
+    if not numeric:
+        return [words.span(*span) for span in spans]
+    numbers = words.numbers()
+    return [numbers[i] for i, _ in spans] if all(j == i + 1 and i in numbers for i, j in spans) else []
+
+
+def _shape(text: str) -> str:
+    return re.sub(r"\d", "0", text)
 
 
 def together(places: Mapping[str, Sequence[Place]]) -> list[dict[str, Place]]:
@@ -130,7 +162,8 @@ def _is_apart(way: Iterable[Place]) -> bool:
 
 
 def _neighbour(words: Words, index: int) -> str:
-    return words.forms[index] if 0 <= index < len(words) else ""
+    form = words.forms[index] if 0 <= index < len(words) else ""
+    return "" if form in _ENDS else form
 
 
 def _is_capital(words: Words, begin: int, end: int) -> bool:

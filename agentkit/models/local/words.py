@@ -19,7 +19,8 @@ _NUMBER_WORDS = {word: value for value, word in enumerate(_UNITS)} | {
     word: 20 + 10 * index for index, word in enumerate(_TENS)
 }
 _TOKEN = re.compile(
-    r"(?:(?<!\S)-)?\d+(?:,\d{3})*(?:\.\d+)?"  # a number; its sign only where a word may begin
+    r"\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?|\d{1,2}:\d\d(?::\d\d)?"  # dates and times
+    r"|(?:(?<!\S)-)?\d+(?:,\d{3})*(?:\.\d+)?"  # a number; its sign only where a word may begin
     rf"|\b(?:{'|'.join(_TENS)})[- ](?:{'|'.join(_UNITS[1:10])})\b"  # forty-two
     rf"|\b(?:{'|'.join(_NUMBER_WORDS)})(?=-)"  # the six of six-sided
     r"|\w+(?:[@./:'’&+-]+\w+)*"  # words, addresses, Europe/Paris

@@ -22,6 +22,19 @@ def settled(spec, request):
     return {name: json.loads(json.loads(piece)) for name, piece in sure.items() if piece and _is_literal(piece)}
 
 
+def test_a_value_that_the_request_tells_is_not_left_out():
+    """Also where its parameter is optional; what is not told is."""
+    assert plan(TRIP, "Trip to Lima on 2027-02-28 with Kim, breakfast included.").sure >= {"to", "day", "breakfast"}
+    untold = plan(TRIP, "Trip to Lima on 2027-02-28 with Kim.")
+    assert "breakfast" not in untold.sure
+    assert all(choice["breakfast"] is None for choice in untold.choices)
+
+
+def test_a_list_keeps_its_bounds():
+    """What is copied has no more items than the schema takes."""
+    assert len(settled(TRIP, "Trip to Lima on 2027-02-28 with Kim, Raj, Pia and Tom.").get("who", [])) <= 3
+
+
 def _is_literal(piece):
     try:
         return isinstance(json.loads(piece), str)
@@ -53,6 +66,38 @@ DICE = tool(
     count=WHOLE,
     sides=WHOLE,
 )
+FLAG, LIST = {"type": "boolean"}, {"type": "array", "items": TEXT}
+DATE = {"type": "string", "format": "date"}
+LAMP = tool(
+    [
+        ("Turn on the desk lamp.", {"lamp": "desk lamp", "on": True}),
+        ("Turn off the hall light please.", {"lamp": "hall light", "on": False}),
+        ("Switch on the porch light.", {"lamp": "porch light", "on": True}),
+    ],
+    lamp=TEXT,
+    on=FLAG,
+)
+TRIP = tool(
+    [
+        (
+            "Trip to Rome on 2026-05-01 with Ann and Bob Stone.",
+            {"to": "Rome", "day": "2026-05-01", "who": ["Ann", "Bob Stone"]},
+        ),
+        (
+            "Trip to Oslo on 2025-12-24 with Lea, breakfast included.",
+            {"to": "Oslo", "day": "2025-12-24", "who": ["Lea"], "breakfast": True},
+        ),
+    ],
+    ["to", "day", "who"],
+    to=TEXT,
+    day=DATE,
+    who={**LIST, "maxItems": 3},
+    breakfast=FLAG,
+)
+SUM = tool(
+    [("Sum of 4, 9 and 12?", {"n": [4, 9, 12]}), ("Add up 7 and 3.5", {"n": [7, 3.5]})],
+    n={"type": "array", "items": NUMBER},
+)
 PERCENT = tool([("What is 20% of 50?", {"e": "20% of 50"}), ("What is 2 + 3?", {"e": "2+3"})], e=TEXT)
 
 CERTAIN = [
@@ -74,6 +119,21 @@ CERTAIN = [
     (DICE, "Roll 3 dice with 20 sides.", {"count": 3, "sides": 20}),
     (DICE, "Roll four dice with twenty-one sides.", {"count": 4, "sides": 21}),
     (DICE, "Throw two six-sided dice.", {"count": 2, "sides": 6}),
+    (CALCULATOR, "What is 7 plus -20?", {"expression": "7+-20"}),
+    (CALCULATOR, "What is 30 divided by 4?", {"expression": "30/4"}),
+    (LAMP, "Switch off the kitchen light", {"lamp": "kitchen light", "on": False}),
+    (LAMP, "Please turn on the big red lamp, please!", {"lamp": "big red lamp", "on": True}),
+    (
+        TRIP,
+        "Trip to Lima on 2027-02-28 with Kim, Raj, and Zoë Ray.",
+        {"to": "Lima", "day": "2027-02-28", "who": ["Kim", "Raj", "Zoë Ray"]},
+    ),
+    (
+        TRIP,
+        "Trip to Lima on 2027-02-28 with Kim & Raj, breakfast included.",
+        {"to": "Lima", "day": "2027-02-28", "breakfast": True},
+    ),
+    (SUM, "Sum of 15, -4, 8.25 and 101?", {"n": [15, -4, 8.25, 101]}),
 ]
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import anyio
@@ -75,6 +76,19 @@ async def test_a_cancelled_answer_leaves_nothing_behind(local):
         await local.call(ask("Write a very long story.", max_tokens=2000))
     assert scope.cancelled_caught
     assert (await local.call(request)).content == before.content
+
+
+async def test_a_prompt_that_is_being_read_can_be_left():
+    """A long prompt takes a minute to read; whoever comes next does not wait for it."""
+    model = Local(context_tokens=8192)
+    await model.call(ask("Hello", max_tokens=1))
+    with anyio.move_on_after(0.2) as scope:
+        await model.call(ask("word " * 7000, max_tokens=1))
+    assert scope.cancelled_caught
+    began = time.monotonic()
+    await model.call(ask("Hello", max_tokens=1))
+    assert time.monotonic() - began < 15
+    await model.aclose()
 
 
 async def test_a_time_limit_is_kept(local):
