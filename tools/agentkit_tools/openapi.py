@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -70,20 +71,13 @@ def tools_from_openapi(  # noqa: PLR0913 - what one service may need
     _check_meant([*overrides], chosen)
     if headers or values:
         _check_one_service(chosen)
-    tools, taken = dict[str, Tool[..., Any]](), set[str]()
+    write = partial(_Request, headers=headers, values=values, client=http_client, timeout_s=timeout_s)
+    tools: dict[str, Tool[..., Any]] = {}
+    taken: set[str] = set()
     for operation in chosen:
         rules = _rules(operation, policy, overrides)
-        schema, parameters, body_kind = document.arguments(operation, headers, values)
-        request = _Request(
-            method=operation.method,
-            url=operation.url,
-            parameters=parameters,
-            body_kind=body_kind,
-            headers=headers,
-            values=values,
-            client=http_client,
-            timeout_s=timeout_s,
-        )
+        schema, parameters, kind = document.arguments(operation, headers, values)
+        request = write(method=operation.method, url=operation.url, parameters=parameters, body_kind=kind)
         name = rules.pop("name", None) or _unique(operation.name, tools)
         if name in tools:
             raise UsageError(f"two operations have the name {name!r}: give one another in overrides=")
