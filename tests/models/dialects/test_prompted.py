@@ -23,7 +23,7 @@ from agentkit.models.dialects.families import FAMILIES
 from agentkit.models.dialects.prompted import harmless
 from agentkit.models.dialects.source import Found
 from agentkit.models.model import OutputSchema, Request
-from agentkit.models.wrap import Fallback, Retrying
+from agentkit.models.wrap import Fallback, Recorded, Retrying
 
 pytestmark = pytest.mark.anyio
 
@@ -443,6 +443,13 @@ def test_a_wrapper_says_what_its_model_lacks():
     assert not Fallback([prompted, prompted]).native_tools
     assert Fallback([prompted, Text()]).native_tools
     assert Retrying(Text()).native_tools
+
+
+async def test_a_replay_says_what_the_recorded_model_lacked(tmp_path):
+    """Else typed output would be asked for in another way than was recorded."""
+    path = tmp_path / "run.jsonl"
+    await Recorded(Prompted(Text("Well.")), path, mode="record").call(Request(messages=[User(content="?")]))
+    assert not Recorded(None, path, mode="replay").native_tools
 
 
 @pytest.mark.parametrize("family", ["nobody", "kimi"])
