@@ -75,6 +75,17 @@ def _item(src: Source) -> None:
 
 
 def _stripped(src: Source) -> None:
+    """Read calls of V3 whose special tokens are gone."""
+    while src.take("function"):
+        name = src.word()
+        src.space()
+        _arguments(src, name)
+        src.space()
+    if not src.calls:
+        raise src.prose()
+
+
+def _stripped_element(src: Source) -> None:
     """Read a call of Step whose special tokens are gone."""
     src.take("function")
     _step_element(src)
@@ -115,8 +126,9 @@ _DIALECTS = (
         openers=tuple(f"{word}{_ELEMENT}invoke name=" for word in ("function", "")),
         at_opener=True,
         doubtful=True,
-        read=_stripped,
+        read=_stripped_element,
     ),
+    Dialect(label="deepseek", whole=True, read=_stripped),
 )
 
 DEEPSEEK = Family(name="deepseek", models=("deepseek-v3.1", "deepseek"), dialects=_DIALECTS, write=_write)

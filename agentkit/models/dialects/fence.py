@@ -25,7 +25,7 @@ from agentkit.models.dialects.hermes import envelope
 from agentkit.models.dialects.items import python_call, read_item
 from agentkit.models.dialects.llama import BARE_JSON
 from agentkit.models.dialects.pythonic import BARE_LIST, write_call
-from agentkit.models.dialects.source import CutOff, Found, Read, Source, dump
+from agentkit.models.dialects.source import CutOff, Found, NoCall, Read, Source, dump
 
 FENCE = "```"
 CALL_LABELS = ("tool_code", "tool_call", "tool_calls", "tool_use", "function_call", "function_calls", "tool")
@@ -89,7 +89,10 @@ def _fence(src: Source, labels: tuple[str, ...], item: Read) -> None:
             if not src.calls:
                 raise CutOff
             break
-        item(src)
+        try:
+            item(src)
+        except NoCall as no:
+            raise NoCall(reached=no.reached) from None  # all of the block is text, not the item alone
         src.space()
         src.take(",", ";")
     if src.rest or not src.calls:

@@ -499,6 +499,11 @@ POSITIVE = (
         '<function name="get_weather"><param name="city"><![CDATA[a </param> b]]></param></function>',
         (("get_weather", {"city": "a </param> b"}),),
     ),
+    Sample(
+        "deepseek",
+        'functionget_weather\n```json\n{"city": "Oslo"}\n```\nfunctionget_time\n```json\n{}\n```',
+        (OSLO, TIME),
+    ),
     Sample("harmony", 'assistant to=functions.get_weathercommentary json{"city": "Oslo"}', (OSLO,)),
     Sample("harmony", 'Hm. assistantcommentary to=functions.get_weatherjson{"city": "Oslo"}', (OSLO,), content="Hm."),
     Sample(
@@ -525,6 +530,13 @@ POSITIVE = (
     Sample("react", "Thought: I know.\nAnswer: 42", content="42", reasoning="I know."),
     Sample("react", 'Action: ```json\n[{"tool_name": "directly-answer", "parameters": {}}]\n```'),
     Sample("fence", '```json\n{"action": "get_weather", "action_input": "Oslo"}\n```', (OSLO,)),
+    Sample(
+        "hermes",
+        '```json\n{"a": 1}\n```\nThat is it.\n```json\n[{"b": 2}]\n```\n<tool_call>{"name": "get_time", "arguments": {}}</tool_call>',
+        (TIME,),
+        content='```json\n{"a": 1}\n```\nThat is it.\n```json\n[{"b": 2}]\n```',
+    ),
+    Sample("think", "Hm:\n```json\n{}\n```</think>Hello.", content="Hello.", reasoning="Hm:\n```json\n{}\n```"),
     Sample("think", "<think>Hm.</think><|begin_of_box|>42<|end_of_box|>", content="42", reasoning="Hm."),
     Sample(
         "think",
@@ -588,6 +600,8 @@ TEXT = (
     "<tool_call>[1, null]</tool_call>",
     '<tool_call> [{"options": "foo"}] </tool_call> ',
     "functools[] is text",
+    "functions are text",
+    "function get_time() { return 1 }",
     "functools[ this is text ]",
     "call: me",
     "[get_weather(city='x 'y')]",
