@@ -36,6 +36,9 @@ MAX_SHAPES = 40
 MAX_PREFIXES = 20
 """Prefixes of one transcript, evenly spread."""
 
+MAX_ENTRIES = 6_000
+"""Entries of all prefixes of one transcript: of a very long one only a few are looked at."""
+
 
 class Seen:
     """The runs of one test."""
@@ -97,7 +100,7 @@ async def _check(run: _Watched) -> None:
     fold(entries)
     asked = max((at for at, entry in enumerate(entries) if isinstance(entry, User)), default=len(entries))
     ends = range(max(asked + 1, run.began_at), len(entries) + 1)
-    for end in ends[:: len(ends) // MAX_PREFIXES + 1]:
+    for end in ends[:: len(ends) // min(MAX_PREFIXES, MAX_ENTRIES // len(entries) + 1) + 1]:
         for streamed in (False, True):
             again = await _finished(run, entries, end, streamed=streamed)
             _compare(entries, again, end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from typing import Any, assert_never
 
 from agentkit.core.events import (
@@ -56,19 +57,15 @@ class _Partials:
 
 
 class Heard:
-    """Hands a model's deltas on to the listener and remembers what was said.
+    """Hands a model's deltas on to the listener and remembers what was said."""
 
-    Attributes:
-        texts: The pieces of text since the last retry.
-    """
-
-    __slots__ = ("_announced", "_partials", "_run", "_said", "texts")
+    __slots__ = ("_announced", "_partials", "_run", "_said", "_text")
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._announced: set[str] = set()
         self._said = False
-        self.texts: list[str] = []
+        self._text = StringIO()  # a list would keep each of a million pieces
         output = run.task.output
         self._partials = None if output.begun is None else _Partials(output.partial)
 
@@ -77,7 +74,7 @@ class Heard:
         match delta:
             case TextEvent():
                 self._said = True
-                self.texts.append(delta.text)
+                self._text.write(delta.text)
                 if self._partials is not None:
                     return self._text_and_partial(delta)
             case ReasoningEvent():
@@ -99,6 +96,11 @@ class Heard:
         listener = self._run.listener
         return listener(delta) if listener is not None else None
 
+    @property
+    def text(self) -> str:
+        """The text since the last retry."""
+        return self._text.getvalue()
+
     def _partial_of(self, call: ToolCall) -> Any:
         """Show what has come of a call that carries the output."""
         spec = self._run.task.output.spec
@@ -112,7 +114,7 @@ class Heard:
         await self._run.show(delta)
         partials = self._partials
         if partials is not None and partials.due(delta.text) and self._run.task.output.spec is None:
-            partial = partials.of("".join(self.texts))
+            partial = partials.of(self.text)
             if partial is not None:
                 await self._run.show(partial)
 
@@ -120,7 +122,7 @@ class Heard:
         """What was heard did not come about."""
         self._said = False
         self._announced.clear()
-        self.texts.clear()
+        self._text = StringIO()
         if self._partials is not None:
             self._partials.begin()
         if self._run.early is not None:

@@ -123,7 +123,7 @@ async def call_model(run: Run, action: CallModel) -> None:
             raise
         except BaseException:  # a cancel: what was heard is kept, never acted on
             with anyio.CancelScope(shield=True):
-                text = "".join(heard.texts) if heard is not None else ""
+                text = "" if heard is None else heard.text
                 await run.append(Assistant(content=text, finish_reason="aborted", aborted=True))
             raise
         answer = _sound(answer, run.state)

@@ -55,6 +55,7 @@ class EventStream(Generic[Out]):
         self._news = anyio.Event()
         self._room = anyio.Event()
         self._entered = False
+        self._left = False
         self._over = False
         self._fault: BaseException | None = None
         self._tasks: TaskGroup
@@ -70,6 +71,8 @@ class EventStream(Generic[Out]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._left = True
+        self._room.set()  # what a cancelled run still records must not wait for a reader that is gone
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
 
@@ -106,6 +109,8 @@ class EventStream(Generic[Out]):
             self._news.set()
 
     def _put(self, event: Event) -> Any:
+        if self._left:
+            return None
         if not self._waiting:  # the reader sleeps only then
             self._news.set()
         self._waiting.append(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import anyio
@@ -133,6 +134,120 @@ async def test_leaving_early_cancels_what_began_early():
                     await anyio.sleep(0.02)
                     break
     assert cancelled.is_set()
+
+
+class Saying:
+    """Emits calls as whole, then a pause, then what is said to be the answer."""
+
+    def __init__(self, log, ready, answer=None, retry=False):
+        self.log, self.ready, self.answer, self.retry = log, ready, answer, retry
+
+    async def call(self, request, emit=None):
+        if request.messages[-1].kind == "tool_result":
+            await anyio.sleep(0.02)
+            self.log.append("next request")
+            return Assistant(content="done")
+        for wanted in self.ready:
+            emit(ToolCallEvent(wanted))
+            emit(ToolCallReady(wanted))
+        await anyio.sleep(0.02)
+        if self.retry:
+            emit(RetryEvent("again"))
+            await anyio.sleep(0.02)
+        self.log.append("answer")
+        return Assistant(tool_calls=tuple(self.ready if self.answer is None else self.answer))
+
+
+def hanging(log):
+    """A tool that hangs for some arguments, and says when it is cancelled."""
+
+    @tool(idempotent=True)
+    async def look(n: int) -> int:
+        log.append(f"look {n}")
+        if n > 1:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                log.append("cancelled")
+        return n
+
+    return look
+
+
+async def test_only_what_may_begins_among_others():
+    """Beside a tool that may: one that is not idempotent, one with a budget of its own, one in a thread."""
+    log = []
+
+    @tool
+    async def work() -> None:
+        log.append("work")
+
+    @tool(idempotent=True, max_calls=5)
+    async def rare() -> None:
+        log.append("rare")
+
+    @tool(idempotent=True)
+    def thread() -> None:
+        log.append("thread")
+
+    ready = [call("work"), call("rare"), call("thread"), call("look", n=1)]
+    await events_of(Agent(Saying(log, ready), [work, rare, thread, hanging(log)]))
+    assert log[:2] == ["look 1", "answer"]
+    assert sorted(log[2:]) == ["next request", "rare", "thread", "work"]
+
+
+async def test_nothing_begins_where_calls_share_an_object():
+    """Their order is the batch's to keep."""
+    log = []
+
+    class Thing:
+        @tool(idempotent=True)
+        async def touch(self) -> None:
+            log.append("touch")
+
+    await events_of(Agent(Saying(log, [call("touch"), call("look", n=1)]), [Thing().touch, hanging(log)]))
+    assert log[0] == "answer"
+
+
+async def test_the_same_call_with_other_arguments_runs_with_these():
+    """What was begun is cancelled, also if it hangs."""
+    log = []
+    begun = call("look", n=2)
+    ended = replace(begun, arguments='{"n": 1}')
+    with anyio.fail_after(5):
+        events = await events_of(Agent(Saying(log, [begun], [ended]), [hanging(log)]))
+    assert contents_of(log) == ["look 2", "look 1"]
+    assert log.index("cancelled") < log.index("next request")
+    assert contents(events[-1].result) == ["1"]
+
+
+async def test_a_call_that_the_answer_does_not_hold_is_cancelled_with_its_batch():
+    """Before the next request."""
+    log = []
+    await events_of(Agent(Saying(log, [call("look", n=2)], [call("look", n=1)]), [hanging(log)]))
+    assert log.index("cancelled") < log.index("next request")
+    assert contents_of(log) == ["look 2", "look 1"]
+
+
+def contents_of(log):
+    """The calls that ran."""
+    return [line for line in log if line.startswith("look")]
+
+
+async def test_a_retry_cancels_what_began():
+    """Before the answer that takes its place is there."""
+    log = []
+    await events_of(Agent(Saying(log, [call("look", n=2)], [call("look", n=1)], retry=True), [hanging(log)]))
+    assert log[:3] == ["look 2", "cancelled", "answer"]
+
+
+async def test_calls_of_one_id_begin_once():
+    """Each gets its own result in the end."""
+    log = []
+    one = call("look", n=0)
+    events = await events_of(Agent(Saying(log, [one, replace(one, arguments='{"n": 1}')]), [hanging(log)]))
+    assert contents(events[-1].result) == ["0", "1"]
+    assert sorted(contents_of(log)) == ["look 0", "look 1"]
 
 
 def test_the_call_begins_while_a_real_server_still_streams():
