@@ -292,6 +292,68 @@ async def test_a_transcript_says_what_its_server_means(case):
         assert facts((await exchanged([stream[:at], stream[at:]]))[0]) == facts(answer)
 
 
+# name -> (the answer as a whole, what it says)
+ANSWERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "Gemini: a signed call without id, the finish says stop": (
+        message(None, [{"function": {"name": "add", "arguments": ARGS}, "extra_content": {"google": {}}}]),
+        {"calls": [("add", ARGS, None)], "finish_reason": "tool_calls"},
+    ),
+    "TGI: the id is a number, the arguments an object": (
+        message(None, [{"id": 0, "function": {"description": None, "name": "add", "arguments": {"a": 1}}}]),
+        {"calls": [("add", '{"a": 1}', "0")], "finish_reason": "tool_calls"},
+    ),
+    "Mistral: thinking among the parts": (
+        message([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "4"}]),
+        {"content": "4", "reasoning": "Hm."},
+    ),
+    "DeepSeek: reasoning beside a call": (
+        message("", [item(id="c1")], reason="tool_calls", reasoning_content="Add them."),
+        {"reasoning": "Add them.", "calls": [("add", ARGS, "c1")], "finish_reason": "tool_calls"},
+    ),
+    "vLLM: empty calls, nulls beside": (
+        {**message("Hi", [], reasoning=None, audio=None, function_call=None), "prompt_logprobs": None, "usage": None},
+        {"content": "Hi"},
+    ),
+    "OpenRouter: the provider's name and the cost": (
+        {**message("Hi", refusal=None, reasoning=None), "provider": "X", "usage": usage(5, 2, cost=0.1, is_byok=False)},
+        {"content": "Hi", "tokens": (5, 2, 0)},
+    ),
+    "Azure: filter results and a refusal": (
+        {**message(None, refusal="I cannot."), "prompt_filter_results": [{"prompt_index": 0}]},
+        {"content": "I cannot."},
+    ),
+    "Fireworks: null details": (
+        {**message("Hi"), "usage": usage(5, 2, prompt_tokens_details=None, completion_tokens_details=None)},
+        {"content": "Hi", "tokens": (5, 2, 0)},
+    ),
+    "Cloudflare: the envelope": (
+        {"result": message("Hi"), "success": True, "errors": [], "messages": []},
+        {"content": "Hi"},
+    ),
+    "Bedrock gateway: text and a call, the finish says tool_use": (
+        message("Let me.", [item(id="tooluse_1")], reason="tool_use"),
+        {"content": "Let me.", "calls": [("add", ARGS, "tooluse_1")], "finish_reason": "tool_calls"},
+    ),
+    "SambaNova: the finish says stop, content null": (
+        message(None, [item(id="c1"), item(1, "opt", MORE, id="c2")], reason="stop"),
+        {"calls": [("add", ARGS, "c1"), ("opt", MORE, "c2")], "finish_reason": "tool_calls"},
+    ),
+    "Perplexity: citations and search results": (
+        {**message("It is."), "citations": ["https://x.test"], "search_results": [], "usage": usage(3, 2)},
+        {"content": "It is.", "tokens": (3, 2, 0)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+async def test_a_whole_answer_says_what_its_server_means(case):
+    """The same for servers that do not stream."""
+    sent, expected = ANSWERS[case]
+    expected = {**PLAIN, **expected}
+    expected["cut"] = [False] * len(expected["calls"])
+    assert said(await whole(sent)) == expected
+
+
 ENDS = {
     "Zhipu, filtered": ("sensitive", "content_filter"),
     "Gemini, blocked": ("PROHIBITED_CONTENT", "content_filter"),
