@@ -35,7 +35,6 @@ from agentkit.models.dialects.grammar import (
     marks_in_quote,
 )
 from agentkit.models.dialects.marks import Marks, compile_marks
-from agentkit.models.dialects.reasoning import Thought
 from agentkit.models.dialects.source import CutOff, NeedMore, NoCall, Source
 from agentkit.models.dialects.tools import Offered, Tools
 
@@ -61,6 +60,7 @@ _SETTLES = re.compile(r"[\]})>`\"'|\n]")
 _JSON = re.compile(r"\{\s*[\"}]|\[\s*[\"\d{}\[\]]")
 _MAY_BECOME_JSON = re.compile(r"[{\[]\s*")
 _JSON_TOKEN = re.compile(r"\\(?s:.)|[\"{}\[\]]")
+_FENCE = re.compile("`{3,8}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _HIGH_SURROGATE_LAST = re.compile("[\ud800-\udbff]\\Z")
 
@@ -336,7 +336,7 @@ class Splitter:
         elif thought := OPENS_THOUGHT.get(mark):
             self._answer.take_out()
             src.at = end
-            self._think(thought)
+            self._thought, self._mode = thought, self._thinking
         elif mark in LONE_CLOSERS:
             if self._lone == 0:
                 return False
@@ -354,9 +354,6 @@ class Splitter:
             self._say(src, end)
             self._closer, self._mode = self._grammar.quotes[mark], self._quoting
         return True
-
-    def _think(self, thought: Thought) -> None:
-        self._thought, self._mode = thought, self._thinking
 
     def _all_was_thought(self, src: Source, end: int) -> None:
         """A closing mark that nothing opened: its opening mark stands in the prompt."""
@@ -380,12 +377,15 @@ class Splitter:
 
     def _fence(self, src: Source) -> None:
         """A code block: calls, where its label says so, else text in which nothing is a mark."""
-        dialects = self._grammar.openers.get(FENCE, ())
+        fence = _FENCE.match(src.text, src.at).group()  # type: ignore[union-attr]  # it stands here
+        if src.at + len(fence) == len(src.text):
+            src.settle()
+        dialects = self._grammar.openers.get(fence, ())  # a longer one holds fences
         if dialects and announces_a_sample(self._answer.tail):
             dialects = tuple(dialect for dialect in dialects if not dialect.whole)
         if not self._try(src, dialects, FENCE):
-            self._say(src, src.at + len(FENCE))
-            self._closer, self._mode = FENCE, self._quoting
+            self._say(src, src.at + len(fence))
+            self._closer, self._mode = fence, self._quoting
 
     # calls
 
@@ -453,7 +453,7 @@ class Splitter:
             self._answer.text(text)
         self._begins, self._after_call = False, bool(src.calls)
         if src.opens:
-            self._think(src.opens)
+            self._thought, self._mode = src.opens, self._thinking
         elif src.over:
             self._mode = self._over
 

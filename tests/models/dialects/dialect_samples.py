@@ -581,6 +581,7 @@ TEXT = (
     'The page says: "<tool_call>{"name": "get_time", "arguments": {}}</tool_call>".',
     '> <tool_call>{"name": "get_time", "arguments": {}}</tool_call>',
     'In XML:\n```xml\n<tool_call>{"name": "get_time", "arguments": {}}</tool_call>\n```\nThat is all.',
+    '````markdown\n```xml\n<tool_call>{"name": "get_time", "arguments": {}}</tool_call>\n```\n````\nThat is how.',
     "See [search](https://example.org/search) and [get_weather](x).",
     "[search](https://example.org)",
     "[get_weather] is a tool.",
