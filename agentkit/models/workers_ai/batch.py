@@ -124,7 +124,7 @@ class Run:
             try:
                 await self._submit(chunk)
             except ModelError as error:
-                if not (self._mine() or self.journal.progress.answers):
+                if not (self._mine() or any(item.key in self.journal.progress.answers for item in self.items)):
                     raise
                 self._not_sent = error  # what the queue has is paid: it is waited for, the rest can be sent later
                 break
@@ -258,7 +258,7 @@ def _key_of(chunk: Chunk, item: Mapping[str, Any], position: int) -> str | None:
     reference, index = item.get("external_reference"), item.get("id", position)
     if isinstance(reference, str) and chunk.references.count(reference) == 1:
         return chunk.keys[chunk.references.index(reference)]
-    if isinstance(index, str) and index.isdecimal():
+    if isinstance(index, str) and index.isdecimal() and len(index) < 10:
         index = int(index)
     return chunk.keys[index] if type(index) is int and 0 <= index < len(chunk.keys) else None
 
