@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 from harness import contents
 
@@ -49,6 +50,29 @@ async def test_the_inner_agent_works_on_the_rest_of_its_callers_budget():
     model = Scripted([call("researcher", question="?"), "done"], usage=Usage(input_tokens=300))
     await Agent(model, [inner.as_tool()], limits=Limits(tokens=1000, tool_calls=5)).arun("go")
     assert (seen[0].tokens, seen[0].tool_calls) == (700, 4)
+
+
+async def test_inner_agents_of_one_batch_share_what_is_left():
+    """Each gets an equal part of every limit, and all of the time; none gets more than its own."""
+    seen = []
+
+    @tool
+    async def look(context: ToolContext) -> str:
+        seen.append(context.run.task.limits)
+        await anyio.sleep(0.02)  # what one of them leaves is there for those that begin later
+        return "ok"
+
+    def inner(name):
+        return Agent(Scripted([call("look"), "inner"]), [look]).as_tool(name=name)
+
+    budget = Limits(tokens=1_000, cost_usd=3.0, deadline_s=60, tool_calls=8)
+    batch = [call("one", question="?"), call("two", question="?")]
+    model = Scripted([batch, "done"], usage=Usage(input_tokens=200), cost_usd=1.0)
+    await Agent(model, [inner("one"), inner("two")], limits=budget).arun("go")
+    for limits in seen:
+        assert (limits.tokens, limits.cost_usd, limits.tool_calls) == (400, 1.0, 3)
+        assert 50 < limits.deadline_s < 60
+    assert len(seen) == 2
 
 
 async def test_an_inner_agent_without_an_answer_is_a_failed_call():

@@ -108,3 +108,37 @@ async def test_approval_may_depend_on_the_arguments():
     result = await agent.arun("go")
     assert contents(result) == ["paid 5"]
     assert [c.arguments for c in result.pending] == ['{"amount": 500}']
+
+
+async def test_arguments_that_a_human_wrote_are_checked_and_used():
+    """In the same process, where the model's own are at hand already; what does not fit is told."""
+    log = []
+    lines = [[call("pay", amount=5), call("pay", amount=6)], "done"]
+    answers = iter([{"amount": 3}, {"amount": "much"}])
+    result = await Agent(Scripted(lines), tools(log), approve=lambda _: next(answers)).arun("go")
+    assert log == ["pay 3"]
+    assert contents(result)[0] == "paid 3"
+    assert "amount" in contents(result)[1]
+
+
+async def test_what_a_human_denied_stays_denied_when_the_user_goes_on():
+    """The model is told of the denial, not of an interruption."""
+    store = Memory()
+    lines = [[call("pay", amount=1), call("pay", amount=2)], "done"]
+    agent = Agent(Scripted(lines), tools([]), store=store)
+    waiting = await agent.arun("go", session="s")
+
+    def approve(wanted):
+        if wanted.id == waiting.pending[0].id:
+            return "too dear"
+        raise LookupError
+
+    asking = Agent(agent.model, tools([]), store=store, approve=approve)
+    with pytest.raises(LookupError):
+        await asking.arun("go", session="s")
+    result = await agent.arun("never mind", session="s")
+    assert contents(result) == [
+        "denied by the user: too dear",
+        "denied by the user: the user went on to something else",
+    ]
+    assert result.output == "done"

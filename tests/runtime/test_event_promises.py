@@ -11,7 +11,7 @@ from test_any_script import TOOLS, answers, limits
 from agentkit import Agent, Limits, ModelError, tool
 from agentkit.core.events import RetryEvent, TextEvent, ToolCallEvent
 from agentkit.core.messages import Assistant, User
-from agentkit.errors import ContextTooLong
+from agentkit.errors import ContextTooLong, StoreError
 from agentkit.history import summarise
 from agentkit.models.scripted import Scripted, call
 from agentkit.stores import Memory
@@ -217,6 +217,41 @@ async def test_what_is_shown_is_stored_already():
                 assert event.result in store._sessions["s"]
             if event.kind == "finished":
                 assert store._sessions["s"][-1].kind == "ended"
+
+
+async def test_what_could_not_be_stored_is_not_part_of_the_run():
+    """The error's result holds what the store holds."""
+
+    class Full(Memory):
+        async def open(self, session):
+            log = await super().open(session)
+            keep = log.append
+
+            async def append(entry):
+                if entry.kind == "assistant":
+                    raise StoreError("full")
+                await keep(entry)
+
+            log.append = append
+            return log
+
+    store, seen = Full(), []
+    with pytest.raises(StoreError) as caught:
+        async with Agent(Scripted(["text"]), store=store).astream("go", session="s") as events:
+            async for event in events:
+                seen.append(event)
+    assert caught.value.result.entries == tuple(store._sessions["s"])
+    assert "finished" not in kinds(seen)
+
+
+async def test_a_model_that_counts_nothing_made_one_request():
+    """For each answer, whatever it reports."""
+
+    class Plain:
+        async def call(self, request, emit=None):
+            return Assistant(content="x")
+
+    assert (await events_of(Agent(Plain())))[-1].result.usage.requests == 1
 
 
 async def test_a_summary_repeats_the_step_that_did_not_fit():
