@@ -272,3 +272,13 @@ async def test_a_long_session_is_read_at_once_and_written_as_before(tmp_path):
     await log.append(Note(content="one more"))
     assert time.perf_counter() - began < 1
     await log.close()
+
+
+def test_who_reads_a_lease_to_take_it_is_alone_with_it(tmp_path):
+    """The write lock is taken before the lease is read: two readers can never both find it free."""
+    db = sqlite._connect(tmp_path / "runs.db", durable=False)
+    other = sqlite3.connect(tmp_path / "runs.db", timeout=0, isolation_level=None)
+    with sqlite._transaction(db), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    other.close()
+    db.close()
