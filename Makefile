@@ -18,7 +18,7 @@ format:           ## write it the house's way
 	ruff check --fix .
 	ruff format .
 
-bench:            ## every benchmark, with its ratios
+bench:            ## the table of docs/why/performance.md, measured here
 	python -m tests.benchmarks
 
 docs:             ## pages that are generated
