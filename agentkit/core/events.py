@@ -5,11 +5,11 @@ A model emits `Delta`s; the runtime adds the others. Deltas are never stored.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from agentkit.core.messages import ToolCall, ToolResult
+from agentkit.core.messages import Assistant, ToolCall, ToolResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +142,17 @@ Event: TypeAlias = (
 
 Emit: TypeAlias = Callable[[Delta], Awaitable[None] | None]
 """Takes one delta. What it returns, if not None, is to be awaited before the next one (back-pressure)."""
+
+
+def deltas_of(answer: Assistant) -> list[Delta]:
+    """What is heard of an answer that did not stream: its thoughts, its text, its calls."""
+    deltas: list[Delta] = [ReasoningEvent(answer.reasoning)] if answer.reasoning else []
+    deltas += [TextEvent(answer.content)] if answer.content else []
+    return [*deltas, *map(ToolCallEvent, answer.tool_calls)]
+
+
+async def tell(emit: Emit, deltas: Iterable[Delta]) -> None:
+    """Hand deltas to a listener, each after it has taken the one before."""
+    for delta in deltas:
+        if (wait := emit(delta)) is not None:
+            await wait

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self, TypeAlias
 from uuid import uuid4
 
-from agentkit.core.events import Delta, Emit, TextEvent, ToolCallEvent, ToolCallReady
+from agentkit.core.events import Delta, Emit, TextEvent, ToolCallEvent, ToolCallReady, tell
 from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import UsageError
 from agentkit.models.model import Request
@@ -66,7 +66,7 @@ class Scripted:
         if answer.cost_usd is None:
             answer = replace(answer, cost_usd=self._cost_usd)
         if emit is not None:
-            await _play(answer, emit)
+            await tell(emit, _deltas(answer))
         return answer
 
     def check_used_up(self) -> None:
@@ -87,14 +87,12 @@ class Scripted:
             self.check_used_up()
 
 
-async def _play(answer: Assistant, emit: Emit) -> None:
-    """Emit an answer the way a server streams it: word by word, then the calls."""
-    deltas: list[Delta] = [TextEvent(piece) for piece in re.findall(r"\S*\s*", answer.content) if piece]
+def _deltas(answer: Assistant) -> Iterator[Delta]:
+    """An answer the way a server streams it: word by word, then the calls."""
+    yield from (TextEvent(piece) for piece in re.findall(r"\S*\s*", answer.content) if piece)
     for call in answer.tool_calls:
-        deltas += [ToolCallEvent(call), ToolCallReady(call)]
-    for delta in deltas:
-        if (wait := emit(delta)) is not None:
-            await wait
+        yield ToolCallEvent(call)
+        yield ToolCallReady(call)
 
 
 def _answer(line: Line) -> Assistant:

@@ -34,6 +34,7 @@ from agentkit.models.dialects.recovering import BETWEEN, Reading, take_apart
 from agentkit.models.dialects.source import Found, as_arguments, dump
 from agentkit.models.dialects.typed_output import schema_instructions
 from agentkit.models.model import Model, Request
+from agentkit.models.wrapper import Wrapper
 
 ONE_CALL = "Call at most one function at a time."
 NO_CALL = "(Do not call a function now: answer in words.)"
@@ -47,15 +48,13 @@ _TURN = (
 _FENCE = r"``(?=` *(?:tool|function_call))"
 
 
-class Prompted:
+class Prompted(Wrapper):
     """A model that can call tools, made of one that cannot.
 
     Attributes:
         inner: The model that is wrapped.
         family: The form in which tools, calls and results are written.
     """
-
-    native_tools = False
 
     def __init__(self, model: Model, *, family: str | None = None) -> None:
         """Wrap a model.
@@ -68,7 +67,7 @@ class Prompted:
         Raises:
             UsageError: No such family is known, or none of its prompts.
         """
-        self.inner = model
+        super().__init__(model)
         if family is None:
             self.family = prompt_family(str(getattr(model, "model", "")))
             return
@@ -78,14 +77,9 @@ class Prompted:
             raise UsageError(f"no prompt is known for {family!r}; use family='generic' or one of: {known}")
 
     @property
-    def native_output(self) -> bool:
-        """Whether the wrapped model is known to enforce a JSON schema."""
-        return bool(getattr(self.inner, "native_output", False))
-
-    async def aclose(self) -> None:
-        """Close the connections of the wrapped model in this event loop."""
-        if (aclose := getattr(self.inner, "aclose", None)) is not None:
-            await aclose()
+    def native_tools(self) -> bool:
+        """False: the model is told of tools in words."""
+        return False
 
     def __repr__(self) -> str:
         return f"Prompted({self.inner!r}, family={self.family.name!r})"

@@ -23,6 +23,7 @@ from agentkit.models.dialects.families import family_named
 from agentkit.models.dialects.fence import Fences
 from agentkit.models.dialects.splitter import Splitter
 from agentkit.models.model import Model, Request
+from agentkit.models.wrapper import Wrapper
 
 Recover: TypeAlias = Literal["auto", "always", "never"]
 
@@ -60,7 +61,7 @@ class Reading:
         )
 
 
-class Recovering:
+class Recovering(Wrapper):
     """A model whose answers are taken apart.
 
     Attributes:
@@ -90,25 +91,10 @@ class Recovering:
             raise UsageError(f"recover={recover!r}: use 'auto', 'always' or 'never'")
         if family is not None:
             family_named(family)
-        self.inner = model
+        super().__init__(model)
         self._recover = recover
         self._family = family
         self._reasoning = reasoning
-
-    @property
-    def native_output(self) -> bool:
-        """Whether the wrapped model is known to enforce a JSON schema."""
-        return bool(getattr(self.inner, "native_output", False))
-
-    @property
-    def native_tools(self) -> bool:
-        """Whether tools are declared to the wrapped model; else they are described to it in words."""
-        return bool(getattr(self.inner, "native_tools", True))
-
-    async def aclose(self) -> None:
-        """Close the connections of the wrapped model in this event loop."""
-        if (aclose := getattr(self.inner, "aclose", None)) is not None:
-            await aclose()
 
     def __repr__(self) -> str:
         return f"Recovering({self.inner!r}, recover={self._recover!r})"

@@ -12,23 +12,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agentkit.core.events import Delta, Emit, RetryEvent, TextEvent, ToolCallEvent
+from agentkit.core.events import Delta, Emit, RetryEvent, TextEvent, ToolCallEvent, tell
 from agentkit.core.json_repair import JSONError
 from agentkit.core.messages import Assistant, ToolCall
 from agentkit.models.assemble import new_call_id
 from agentkit.models.dialects import extract_json
-from agentkit.models.model import Model, Request
+from agentkit.models.model import Request
 from agentkit.models.workers_ai.encode import forces_a_call
+from agentkit.models.wrapper import Wrapper
 
 _LABEL = "forced"
 _ARGUMENTS = ("arguments", "parameters")
 
 
-class Forced:
+class Forced(Wrapper):
     """A model around a model that looks for forced calls in the text."""
-
-    def __init__(self, model: Model) -> None:
-        self.inner = model
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """One answer of the inner model; see above."""
@@ -48,10 +46,7 @@ class Forced:
 
         answer = await self.inner.call(request, hold)
         found = salvaged(answer, request)
-        deltas: list[Delta] = list(held) if found is answer else [ToolCallEvent(call) for call in found.tool_calls]
-        for delta in deltas:
-            if (wait := emit(delta)) is not None:
-                await wait
+        await tell(emit, held if found is answer else map(ToolCallEvent, found.tool_calls))
         return found
 
 

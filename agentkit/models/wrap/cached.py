@@ -20,14 +20,15 @@ from typing import Any
 from uuid import uuid4
 
 from agentkit.core.codec import decode, encode
-from agentkit.core.events import Emit
+from agentkit.core.events import Emit, deltas_of, tell
 from agentkit.core.messages import NO_USAGE, Assistant
 from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
 from agentkit.models.assemble import new_call_id
 from agentkit.models.model import Model, Request
 from agentkit.models.wrap.canonical import Numbers, canonical, to_text
-from agentkit.models.wrap.wrapper import Wrapper, play
+from agentkit.models.wrap.wrapper import as_model
+from agentkit.models.wrapper import Wrapper
 
 
 class Cached(Wrapper):
@@ -55,7 +56,7 @@ class Cached(Wrapper):
         Raises:
             UsageError: The model is none, or the path is a file.
         """
-        super().__init__(model)
+        super().__init__(as_model(model))
         if store is None:
             store = {}
         self.store = Folder(store) if isinstance(store, str | os.PathLike) else store
@@ -71,7 +72,7 @@ class Cached(Wrapper):
                 self.store[key] = json.dumps(encode(answer), default=str)
             return answer
         if emit is not None:
-            await play(answer, emit)
+            await tell(emit, deltas_of(answer))
         return answer
 
     def _key(self, request: Request) -> str:

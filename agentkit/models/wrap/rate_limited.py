@@ -24,7 +24,8 @@ from agentkit.core.messages import Assistant
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.model import Model, Request
 from agentkit.models.wrap.windows import Allowance, Spent, Window, estimated_tokens
-from agentkit.models.wrap.wrapper import Wrapper
+from agentkit.models.wrap.wrapper import as_model
+from agentkit.models.wrapper import Wrapper
 
 
 class RateLimited(Wrapper):
@@ -56,7 +57,7 @@ class RateLimited(Wrapper):
         Raises:
             UsageError: The model is none, or a limit is no number of at least 1.
         """
-        super().__init__(model)
+        super().__init__(as_model(model))
         limits = {
             "requests_per_minute": requests_per_minute,
             "tokens_per_minute": tokens_per_minute,

@@ -7,7 +7,8 @@ from agentkit.core.messages import Assistant
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.model import Model, Request
 from agentkit.models.retrying import Retries
-from agentkit.models.wrap.wrapper import Heard, Wrapper
+from agentkit.models.wrap.wrapper import Heard, as_model
+from agentkit.models.wrapper import Wrapper
 
 
 class Retrying(Wrapper):
@@ -42,7 +43,7 @@ class Retrying(Wrapper):
         Raises:
             UsageError: The model is none, or there is no first try.
         """
-        super().__init__(model)
+        super().__init__(as_model(model))
         if tries < 1:
             raise UsageError(f"Retrying(tries={tries!r}): the first try counts, give at least 1")
         self.retries = Retries(

@@ -21,14 +21,24 @@ from typing import Any
 
 from agentkit import errors
 from agentkit.core.codec import decode, encode
-from agentkit.core.events import Delta, Emit, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent, ToolCallReady
+from agentkit.core.events import (
+    Delta,
+    Emit,
+    ReasoningEvent,
+    RetryEvent,
+    TextEvent,
+    ToolCallEvent,
+    ToolCallReady,
+    deltas_of,
+    tell,
+)
 from agentkit.core.messages import Assistant, JSONValue
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.assemble import new_call_id
 from agentkit.models.model import Model, Request
 from agentkit.models.wrap.canonical import Numbers, canonical, difference, to_text
 from agentkit.models.wrap.scrub import secrets_of, without_secrets
-from agentkit.models.wrap.wrapper import close, has_native_output, has_native_tools, play
+from agentkit.models.wrapper import Wrapper
 
 VERSION = 1
 _FACTS = (
@@ -45,18 +55,11 @@ _TEXTS: Mapping[str, type[TextEvent | ReasoningEvent]] = {"text": TextEvent, "re
 _CALLS: Mapping[str, type[ToolCallEvent | ToolCallReady]] = {cls.kind: cls for cls in (ToolCallEvent, ToolCallReady)}
 
 
-class Recorder:
-    """Asks a model, and writes down what it is asked and what it answers.
-
-    Attributes:
-        native_output: Whether the model enforces a JSON schema.
-        native_tools: Whether tools are declared to it.
-    """
+class Recorder(Wrapper):
+    """Asks a model, and writes down what it is asked and what it answers."""
 
     def __init__(self, model: Model, path: Path) -> None:
-        self.native_output = has_native_output(model)
-        self.native_tools = has_native_tools(model)
-        self._model = model
+        super().__init__(model)
         self._path = path
         self._lock = threading.Lock()
         self._begun = False
@@ -72,17 +75,13 @@ class Recorder:
         numbers = Numbers()
         asked = canonical(request, numbers)
         try:
-            answer = await self._model.call(request, None if emit is None else hear)
+            answer = await self.inner.call(request, None if emit is None else hear)
         except ModelError as error:
             self._write({"request": asked, "error": _error_to_json(error), **_deltas_to_json(deltas, ())})
             raise
         ids = [call.id for call in answer.tool_calls]
         self._write({"request": asked, "answer": _to_json(answer, numbers), **_deltas_to_json(deltas, ids)})
         return answer
-
-    async def aclose(self) -> None:
-        """Close the connections of the model."""
-        await close(self._model)
 
     def _write(self, line: Mapping[str, JSONValue]) -> None:
         secrets = secrets_of(os.environ)
@@ -139,7 +138,7 @@ class Player:
         answer = line.answer and replace(line.answer, tool_calls=tuple(replace(c, id=new_call_id()) for c in calls))
         try:
             if emit is not None:
-                await _play(line, answer, emit)
+                await tell(emit, _deltas_of(line.deltas, answer))
         except BaseException:  # a cancel: nobody has had the answer
             with self._lock:
                 self._left[key].appendleft(line)
@@ -161,16 +160,6 @@ class Player:
             )
         where = difference(without_secrets(first.request, self._secrets), json.loads(key))
         raise UsageError(f"{self._path}: this request was not recorded. {where}. Delete the file to record it anew.")
-
-
-async def _play(line: _Recorded, answer: Assistant | None, emit: Emit) -> None:
-    if line.deltas is None:
-        if answer is not None:
-            await play(answer, emit)
-        return
-    for delta in _deltas_of(line.deltas, answer):
-        if (wait := emit(delta)) is not None:
-            await wait
 
 
 # ---- lines ----
@@ -227,7 +216,11 @@ def _deltas_to_json(deltas: Iterable[Delta], ids: Sequence[str]) -> dict[str, JS
     return {"deltas": out} if out else {}
 
 
-def _deltas_of(recorded: Sequence[Sequence[Any]], answer: Assistant | None) -> Iterable[Delta]:
+def _deltas_of(recorded: Sequence[Sequence[Any]] | None, answer: Assistant | None) -> Iterable[Delta]:
+    """What was emitted; where nobody listened, what the answer comes to."""
+    if recorded is None:
+        yield from deltas_of(answer) if answer else ()
+        return
     for kind, what in recorded:
         if kind in _TEXTS:
             yield _TEXTS[kind](what)

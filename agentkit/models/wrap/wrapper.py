@@ -1,43 +1,13 @@
-"""What every model that wraps a model has."""
+"""What the models that wrap models share: a model by its name, and a listener that may have to take back."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any
 
-from agentkit.core.events import Delta, Emit, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
-from agentkit.core.messages import Assistant
+from agentkit.core.events import Delta, Emit, RetryEvent
 from agentkit.errors import UsageError
 from agentkit.models.model import Model
 from agentkit.models.providers import resolve_model
-
-
-class Wrapper:
-    """A model around a model.
-
-    Attributes:
-        inner: The model that is wrapped.
-    """
-
-    def __init__(self, model: Model | str) -> None:
-        self.inner = as_model(model)
-
-    @property
-    def native_output(self) -> bool:
-        """Whether the wrapped model is known to enforce a JSON schema."""
-        return has_native_output(self.inner)
-
-    @property
-    def native_tools(self) -> bool:
-        """Whether tools are declared to the wrapped model; else they are described to it in words."""
-        return has_native_tools(self.inner)
-
-    async def aclose(self) -> None:
-        """Close the connections of the wrapped model in this event loop."""
-        await close(self.inner)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.inner!r})"
 
 
 class Heard:
@@ -60,15 +30,6 @@ class Heard:
             await wait
 
 
-async def play(answer: Assistant, emit: Emit) -> None:
-    """Emit a whole answer: its thoughts, its text, its calls."""
-    deltas: list[Delta] = [ReasoningEvent(answer.reasoning)] if answer.reasoning else []
-    deltas += [TextEvent(answer.content)] if answer.content else []
-    for delta in (*deltas, *map(ToolCallEvent, answer.tool_calls)):
-        if (wait := emit(delta)) is not None:
-            await wait
-
-
 def as_model(model: Model | str) -> Model:
     """The model, or the one that the string names.
 
@@ -80,19 +41,3 @@ def as_model(model: Model | str) -> Model:
     if isinstance(model, type) or not callable(getattr(model, "call", None)):
         raise UsageError(f"{model!r} is no model: give an object with `async def call(...)`, or 'provider:model'")
     return model
-
-
-async def close(model: Any) -> None:
-    """Close what the model has open, if it has anything."""
-    if hasattr(model, "aclose"):
-        await model.aclose()
-
-
-def has_native_output(model: Any) -> bool:
-    """Whether the model says that it enforces a JSON schema."""
-    return bool(getattr(model, "native_output", False))
-
-
-def has_native_tools(model: Any) -> bool:
-    """Whether tools are declared to the model, for all that it says."""
-    return bool(getattr(model, "native_tools", True))
