@@ -5,7 +5,7 @@ A model emits `Delta`s; the runtime adds the others. Deltas are never stored.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -149,10 +149,3 @@ def deltas_of(answer: Assistant) -> list[Delta]:
     deltas: list[Delta] = [ReasoningEvent(answer.reasoning)] if answer.reasoning else []
     deltas += [TextEvent(answer.content)] if answer.content else []
     return [*deltas, *map(ToolCallEvent, answer.tool_calls)]
-
-
-async def tell(emit: Emit, deltas: Iterable[Delta]) -> None:
-    """Hand deltas to a listener, each after it has taken the one before."""
-    for delta in deltas:
-        if (wait := emit(delta)) is not None:
-            await wait

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from agentkit.core.events import Emit
+from agentkit.core.events import Delta, Emit
 from agentkit.core.messages import Assistant, Message, ToolSpec
 from agentkit.core.settings import NO_SETTINGS, Settings
 
@@ -62,3 +62,10 @@ class Model(Protocol):
             ModelError: The model's side failed. Nothing of the answer is kept; deltas already emitted are void.
         """
         ...
+
+
+async def tell(emit: Emit, deltas: Iterable[Delta]) -> None:
+    """Hand deltas to a listener, each after it has taken the one before."""
+    for delta in deltas:
+        if (wait := emit(delta)) is not None:
+            await wait

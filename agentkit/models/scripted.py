@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any, Self, TypeAlias
 from uuid import uuid4
 
-from agentkit.core.events import Delta, Emit, TextEvent, ToolCallEvent, ToolCallReady, tell
+from agentkit.core.events import Delta, Emit, TextEvent, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import UsageError
-from agentkit.models.model import Request
+from agentkit.models.model import Request, tell
 
 Line: TypeAlias = Any
 """A text, an `Assistant`, a `ToolCall` or a list of them, a chat-completions dict, an exception to raise, or a

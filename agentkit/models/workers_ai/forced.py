@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agentkit.core.events import Delta, Emit, RetryEvent, TextEvent, ToolCallEvent, tell
+from agentkit.core.events import Delta, Emit, RetryEvent, TextEvent, ToolCallEvent
 from agentkit.core.json_repair import JSONError
 from agentkit.core.messages import Assistant, ToolCall
 from agentkit.models.assemble import new_call_id
 from agentkit.models.dialects import extract_json
-from agentkit.models.model import Request
+from agentkit.models.model import Request, tell
 from agentkit.models.workers_ai.encode import forces_a_call
 from agentkit.models.wrapper import Wrapper
 

@@ -20,12 +20,12 @@ from typing import Any
 from uuid import uuid4
 
 from agentkit.core.codec import decode, encode
-from agentkit.core.events import Emit, deltas_of, tell
+from agentkit.core.events import Emit, deltas_of
 from agentkit.core.messages import NO_USAGE, Assistant
 from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
 from agentkit.models.assemble import new_call_id
-from agentkit.models.model import Model, Request
+from agentkit.models.model import Model, Request, tell
 from agentkit.models.wrap.canonical import Numbers, canonical, to_text
 from agentkit.models.wrap.wrapper import as_model
 from agentkit.models.wrapper import Wrapper

@@ -30,12 +30,11 @@ from agentkit.core.events import (
     ToolCallEvent,
     ToolCallReady,
     deltas_of,
-    tell,
 )
 from agentkit.core.messages import Assistant, JSONValue
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.assemble import new_call_id
-from agentkit.models.model import Model, Request
+from agentkit.models.model import Model, Request, tell
 from agentkit.models.wrap.canonical import Numbers, canonical, difference, to_text
 from agentkit.models.wrap.scrub import secrets_of, without_secrets
 from agentkit.models.wrapper import Wrapper
