@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any, Self
 
 from agentkit.core.events import Emit
 from agentkit.core.settings import Settings
+from agentkit.errors import UsageError
 from agentkit.models.http import ClientTransport, PerLoop
 from agentkit.models.http_fast import best_transport
 from agentkit.models.retrying import Retries
 
 DEFAULT_TIMEOUT_S = 600.0
 """The longest wait for a whole answer, or for the next piece of a stream."""
+
+_NAMES = frozenset(f.name for f in fields(Settings))
 
 
 class Connected:
@@ -30,6 +36,19 @@ class Connected:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """The settings that these keyword arguments are.
+
+    Raises:
+        UsageError: A name is unknown; says which one is near.
+    """
+    for name in given.keys() - _NAMES:
+        near = get_close_matches(name, _NAMES, n=1)
+        hint = f"did you mean {near[0]}?" if near else "put what only this server knows into extra={...}"
+        raise UsageError(f"unknown setting {name!r}: {hint}")
+    return Settings(**given)
 
 
 def idle_s(settings: Settings) -> float:

@@ -36,7 +36,7 @@ STREAM = sse(delta(content="Hel"), delta(content="lo."), delta("stop"))
 def transports(request, monkeypatch):
     """Everything over httpx2, and over the fastest transport that is installed."""
     if request.param == "httpx2":
-        monkeypatch.setattr("agentkit.models.chat_completions.model.best_transport", StockTransport)
+        monkeypatch.setattr("agentkit.models.connected.best_transport", StockTransport)
 
 
 def model_of(server, **options):

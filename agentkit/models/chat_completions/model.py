@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
-from types import TracebackType
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant
-from agentkit.core.settings import Settings
 from agentkit.errors import ModelError, RequestRefused, UsageError
 from agentkit.models.chat_completions.decode import StreamReader, read_answer
 from agentkit.models.chat_completions.encode import Encoder
@@ -20,25 +17,21 @@ from agentkit.models.chat_completions.errors import Fault, error_from, error_of
 from agentkit.models.chat_completions.profiles import Profile, corrected
 from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at, shown, without_login
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
+from agentkit.models.connected import Connected, idle_s, limit_s, settings_of
 from agentkit.models.dialects.prompted import Prompted
 from agentkit.models.dialects.recovering import Recovering
 from agentkit.models.exchange import Exchange
 from agentkit.models.http import ClientTransport, PerLoop, Post, Timeouts
-from agentkit.models.http_fast import best_transport
 from agentkit.models.model import Model, Request
 from agentkit.models.prices import cost_usd
 from agentkit.models.retrying import Retries
 
-DEFAULT_TIMEOUT_S = 600.0
-"""The longest wait for a whole answer, or for the next piece of a stream."""
-
 _log = logging.getLogger("agentkit.models")
-_SETTING_NAMES = frozenset(f.name for f in fields(Settings))
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie")
 
 
-class ChatCompletions:
+class ChatCompletions(Connected):
     """A model behind an OpenAI-compatible server.
 
     Any number of runs on any number of event loops may use it at once. Making one costs nothing: connections are opened
@@ -85,6 +78,7 @@ class ChatCompletions:
         Raises:
             UsageError: The address, the key, the client or a setting cannot be right.
         """
+        super().__init__(http_client, retries)
         if tools not in {None, "native", "prompted"}:
             raise UsageError(f"tools={tools!r}: use 'native', 'prompted', or leave it out")
         self._url, login = without_login(endpoint(base_url or SERVERS["openai"].address()))
@@ -95,9 +89,8 @@ class ChatCompletions:
         key = named.key(api_key, needed=named is here and not allowed)
         known = profile or here.profile
         self.model = model
-        self.settings = _settings({**settings, "timeout_s": timeout_s})
+        self.settings = settings_of({**settings, "timeout_s": timeout_s})
         self._headers = {"content-type": "application/json", "user-agent": "agentkit", **login, **_bearer(key), **sent}
-        self._transport = PerLoop(best_transport) if http_client is None else ClientTransport(http_client)
         wire = _Wire(
             model=model,
             encoder=Encoder(model, known if tools is None else replace(known, native_tools=tools == "native")),
@@ -105,7 +98,7 @@ class ChatCompletions:
             url=self._url,
             headers=self._headers,
             transport=self._transport,
-            retries=retries if isinstance(retries, Retries) else Retries(times=retries),
+            retries=self._retries,
         )
         self._form = wire, _way(wire)
         self._declares = tools == "native"
@@ -152,18 +145,6 @@ class ChatCompletions:
             self._form = wire, _way(wire)
         return True
 
-    async def aclose(self) -> None:
-        """Close the connections of this event loop; those of others close when their loops end."""
-        await self._transport.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r}, base_url={shown(self._url)!r})"
 
@@ -182,12 +163,11 @@ class _Wire:
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """One answer as the server gives it."""
-        timeout_s = request.settings.timeout_s
         exchange = Exchange(
             turn=_Turn(wire=self, request=request),
             transport=self.transport,
             retries=self.retries,
-            limit_s=timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None),
+            limit_s=limit_s(request.settings, emit),
             emit=emit,
         )
         answer = await exchange.run()
@@ -219,7 +199,7 @@ class _Turn:
         session_header = wire.encoder.profile.session_header
         if session_header and self.request.session:
             headers[session_header] = self.request.session
-        timeouts = Timeouts(idle_s=settings.timeout_s or DEFAULT_TIMEOUT_S)
+        timeouts = Timeouts(idle_s=idle_s(settings))
         return Post(url=wire.url, headers=headers, body=encoded.body, timeouts=timeouts)
 
     def whole(self, body: bytes) -> Assistant:
@@ -256,11 +236,3 @@ def _legal(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _bearer(key: str | None) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"} if key else {}
-
-
-def _settings(given: Mapping[str, Any]) -> Settings:
-    for name in given.keys() - _SETTING_NAMES:
-        near = get_close_matches(name, _SETTING_NAMES, n=1)
-        hint = f"did you mean {near[0]}?" if near else "put what only this server knows into extra={...}"
-        raise UsageError(f"unknown setting {name!r}: {hint}")
-    return Settings(**given)

@@ -22,7 +22,7 @@ class Profile:
     """The quirks of one kind of server.
 
     Attributes:
-        name: For messages to people.
+        name: Of a known server, as in `"name:model"`.
         system_role: The role that instructions are sent with; `user` puts them before the first user message.
         alternate: Messages of the same role in a row are joined (templates that insist on user, assistant, user).
         text_only: Content parts that are all text are sent as one text.
@@ -50,7 +50,7 @@ class Profile:
         session_field: The same as a field of the body.
     """
 
-    name: str = "generic"
+    name: str = "the server"
     system_role: Literal["system", "developer", "user"] = "system"
     alternate: bool = False
     text_only: bool = False

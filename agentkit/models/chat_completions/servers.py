@@ -18,23 +18,26 @@ from agentkit.models.chat_completions import profiles
 from agentkit.models.chat_completions.profiles import Profile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Server:
     """One provider.
 
     Attributes:
-        name: As in `"name:model"`.
         url: Base URL; `{NAME}` stands for an environment variable.
+        profile: What it does differently.
         url_variables: Environment variables that move it.
         keys: Environment variables that may hold the key; none: it needs no key.
-        profile: What it does differently.
     """
 
-    name: str
     url: str
+    profile: Profile
     url_variables: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
-    profile: Profile = profiles.GENERIC
+
+    @property
+    def name(self) -> str:
+        """As in `"name:model"`."""
+        return self.profile.name
 
     def address(self) -> str:
         """The base URL by this environment.
@@ -71,80 +74,31 @@ class Server:
 
 
 OPENAI_URL = "https://api.openai.com/v1"
+WORKERS_AI_URL = "https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1"
+GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai"
 CLOUDFLARE_KEYS = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN")
 
 SERVERS: Mapping[str, Server] = {
     server.name: server
     for server in (
-        Server(
-            name="openai",
-            url=OPENAI_URL,
-            url_variables=("OPENAI_BASE_URL",),
-            keys=("OPENAI_API_KEY",),
-            profile=profiles.OPENAI,
-        ),
-        Server(
-            name="workers-ai",
-            url="https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1",
-            keys=CLOUDFLARE_KEYS,
-            profile=profiles.WORKERS_AI,
-        ),
-        Server(
-            name="ollama",
-            url="http://127.0.0.1:11434/v1",
-            url_variables=("OLLAMA_BASE_URL", "OLLAMA_HOST"),
-            profile=profiles.OLLAMA,
-        ),
-        Server(
-            name="llamacpp",
-            url="http://127.0.0.1:8080/v1",
-            url_variables=("LLAMACPP_BASE_URL",),
-            profile=profiles.LLAMACPP,
-        ),
-        Server(name="vllm", url="http://127.0.0.1:8000/v1", url_variables=("VLLM_BASE_URL",), profile=profiles.VLLM),
-        Server(
-            name="lmstudio",
-            url="http://127.0.0.1:1234/v1",
-            url_variables=("LMSTUDIO_BASE_URL",),
-            profile=profiles.LMSTUDIO,
-        ),
-        Server(
-            name="openrouter",
-            url="https://openrouter.ai/api/v1",
-            keys=("OPENROUTER_API_KEY",),
-            profile=profiles.OPENROUTER,
-        ),
-        Server(name="groq", url="https://api.groq.com/openai/v1", keys=("GROQ_API_KEY",), profile=profiles.GROQ),
-        Server(
-            name="together",
-            url="https://api.together.xyz/v1",
-            keys=("TOGETHER_API_KEY",),
-            profile=profiles.TOGETHER,
-        ),
-        Server(name="mistral", url="https://api.mistral.ai/v1", keys=("MISTRAL_API_KEY",), profile=profiles.MISTRAL),
-        Server(
-            name="deepseek",
-            url="https://api.deepseek.com/v1",
-            keys=("DEEPSEEK_API_KEY",),
-            profile=profiles.DEEPSEEK,
-        ),
-        Server(
-            name="gemini",
-            url="https://generativelanguage.googleapis.com/v1beta/openai",
-            keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-            profile=profiles.GEMINI,
-        ),
-        Server(
-            name="anthropic",
-            url="https://api.anthropic.com/v1",
-            keys=("ANTHROPIC_API_KEY",),
-            profile=profiles.ANTHROPIC,
-        ),
+        Server(OPENAI_URL, profiles.OPENAI, keys=("OPENAI_API_KEY",), url_variables=("OPENAI_BASE_URL",)),
+        Server(WORKERS_AI_URL, profiles.WORKERS_AI, keys=CLOUDFLARE_KEYS),
+        Server("http://127.0.0.1:11434/v1", profiles.OLLAMA, url_variables=("OLLAMA_BASE_URL", "OLLAMA_HOST")),
+        Server("http://127.0.0.1:8080/v1", profiles.LLAMACPP, url_variables=("LLAMACPP_BASE_URL",)),
+        Server("http://127.0.0.1:8000/v1", profiles.VLLM, url_variables=("VLLM_BASE_URL",)),
+        Server("http://127.0.0.1:1234/v1", profiles.LMSTUDIO, url_variables=("LMSTUDIO_BASE_URL",)),
+        Server("https://openrouter.ai/api/v1", profiles.OPENROUTER, keys=("OPENROUTER_API_KEY",)),
+        Server("https://api.groq.com/openai/v1", profiles.GROQ, keys=("GROQ_API_KEY",)),
+        Server("https://api.together.xyz/v1", profiles.TOGETHER, keys=("TOGETHER_API_KEY",)),
+        Server("https://api.mistral.ai/v1", profiles.MISTRAL, keys=("MISTRAL_API_KEY",)),
+        Server("https://api.deepseek.com/v1", profiles.DEEPSEEK, keys=("DEEPSEEK_API_KEY",)),
+        Server(GEMINI_URL, profiles.GEMINI, keys=("GEMINI_API_KEY", "GOOGLE_API_KEY")),
+        Server("https://api.anthropic.com/v1", profiles.ANTHROPIC, keys=("ANTHROPIC_API_KEY",)),
     )
 }
 """The providers of `"provider:model"`, apart from the embedded one."""
 
-_ELSEWHERE = Server(name="the server", url="")
+_ELSEWHERE = Server("", profiles.GENERIC)
 _ENDPOINTS = re.compile(r"(?:/chat)?/(?:completions|responses|models|embeddings|chat)$")
 _ACCOUNT = re.compile(r"(/client/v4/accounts/[^/]+)(?:/.*)?$")
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "[::1]", "::1"})  # noqa: S104 - recognised, not bound

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import urlencode
 
 from agentkit.core.events import Emit
@@ -17,9 +16,8 @@ from agentkit.models import json_bytes
 from agentkit.models.chat_completions.encode import Encoded
 from agentkit.models.chat_completions.profiles import WORKERS_AI, corrected
 from agentkit.models.chat_completions.tools import NO_TOOLS
+from agentkit.models.connected import Connected, idle_s, limit_s, settings_of
 from agentkit.models.exchange import Exchange
-from agentkit.models.http import ClientTransport, PerLoop
-from agentkit.models.http_fast import best_transport
 from agentkit.models.model import Model, Request
 from agentkit.models.retrying import Retries
 from agentkit.models.workers_ai.account import Gateway, account_of, bare
@@ -40,9 +38,9 @@ from agentkit.models.workers_ai.encode import MAX_TOKENS, WorkersEncoder, check_
 from agentkit.models.workers_ai.errors import error_from_fault, hushed
 from agentkit.models.workers_ai.journal import Journal
 from agentkit.models.workers_ai.posting import json_post, post_json, was_not_accepted
-from agentkit.models.workers_ai.ranges import check, check_response_format, settings_of
+from agentkit.models.workers_ai.ranges import check, check_response_format
 from agentkit.models.workers_ai.trim import Trim, trimmed
-from agentkit.models.workers_ai.turn import DEFAULT_TIMEOUT_S, Noting, Turn, billed, timeout_of
+from agentkit.models.workers_ai.turn import Noting, Turn, billed
 from agentkit.models.workers_ai.ways import Said, way
 
 TransportName: TypeAlias = Literal["native", "openai"]
@@ -52,7 +50,7 @@ _WAYS: tuple[tuple[Tools, bool], ...] = (("native", False), ("native", True), ("
 _NO_JSON_SCHEMA, _TOO_FEW_TOKENS = "5025", "8006"
 
 
-class WorkersAI:
+class WorkersAI(Connected):
     """A model of Workers AI.
 
     Any number of runs on any number of event loops may use it at once. Making one costs nothing and sends nothing.
@@ -105,6 +103,7 @@ class WorkersAI:
         Raises:
             UsageError: An id, the token, a setting or a combination cannot be right.
         """
+        super().__init__(http_client, retries)
         _one_of("transport", transport, get_args(TransportName))
         _one_of("tools", tools, ("auto", *get_args(Tools)))
         self.model = check_model_id(model)
@@ -112,9 +111,8 @@ class WorkersAI:
         self.gateway = Gateway(name=gateway) if isinstance(gateway, str) else gateway
         self.transport: TransportName = transport
         self.can = capabilities or capabilities_of(model)
-        self.settings = settings_of(settings, self.can.ranges)
-        self.http = PerLoop(best_transport) if http_client is None else ClientTransport(http_client)
-        self.retries = retries if isinstance(retries, Retries) else Retries(times=retries)
+        self.settings = settings_of(settings)
+        check(self.settings, self.can.ranges)
         self._tools: Tools | Literal["auto"] = tools
         self._trim: Trim | Literal["auto"] | None = trim_tools
         self._options: dict[str, Any] = {"options": {"rejectIfBusy": True}} if reject_if_busy else {}
@@ -188,7 +186,7 @@ class WorkersAI:
             raise UsageError(f"raw={raw!r}: it must be True or False")
         if response_format is not None:
             check_response_format(response_format)
-        merged = self._merged(settings_of(settings, self.can.ranges))
+        merged = self._merged(settings_of(settings))
         more = {"raw": raw, "lora": lora, "response_format": response_format, **self._options}
         body = prompt_body(prompt, merged, self.can, more)
 
@@ -201,7 +199,7 @@ class WorkersAI:
             url=self.account.run_url(self.model, self.gateway),
             headers=self.headers(with_tools=False),
             secrets=self.secrets(),
-            timeout_s=timeout_of(merged),
+            timeout_s=idle_s(merged),
             streams=response_format is None,
         )
         return await self._exchange(turn, merged, emit)
@@ -308,18 +306,6 @@ class WorkersAI:
         of_gateway = bare((self.gateway and self.gateway.authorization) or "")
         return tuple(filter(None, (self.account.token, of_gateway)))
 
-    async def aclose(self) -> None:
-        """Close the connections of this event loop; those of others close when their loops end."""
-        await self.http.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r}, transport={self.transport!r})"
 
@@ -345,15 +331,15 @@ class WorkersAI:
             url=account.run_url(self.model, gateway) if native else account.openai_url("chat/completions", gateway),
             headers=self.headers(with_tools=with_tools, session=_session(request)),
             secrets=self.secrets(),
-            timeout_s=timeout_of(settings),
+            timeout_s=idle_s(settings),
             streams=not (request.output and json_mode) and (self.can.streams_tools or not request.tools),
         )
         return await self._exchange(turn, settings, emit)
 
     async def _exchange(self, turn: Turn, settings: Settings, emit: Emit | None) -> Assistant:
-        noting = Noting(self.http)
-        limit_s = settings.timeout_s or (DEFAULT_TIMEOUT_S if emit is None else None)
-        exchange = Exchange(turn=turn, transport=noting, retries=self.retries, limit_s=limit_s, emit=emit)
+        noting = Noting(self._transport)
+        limit = limit_s(settings, emit)
+        exchange = Exchange(turn=turn, transport=noting, retries=self._retries, limit_s=limit, emit=emit)
         with hushed(turn.secrets):
             answer = await exchange.run()
         return billed(answer, noting.headers, self.model, self.can.price)
@@ -400,7 +386,7 @@ class WorkersAI:
 
         What has a `before` must not happen twice: it is sent again only if the server certainly did not take it.
         """
-        timeout_s = timeout_of(self.settings)
+        timeout_s = idle_s(self.settings)
         headers = self.headers(with_tools=False)
         if queue and self.gateway is not None:  # an old answer of the queue is wrong, a batch that is sent twice dear
             headers |= {"cf-aig-skip-cache": "true", "cf-aig-max-attempts": "1"}
@@ -409,13 +395,13 @@ class WorkersAI:
         async def attempt() -> Any:
             try:
                 with hushed(self.secrets()):
-                    return await post_json(self.http, post, timeout_s=timeout_s, before=before)
+                    return await post_json(self._transport, post, timeout_s=timeout_s, before=before)
             except ModelError as error:
                 if before is not None and not was_not_accepted(error):
                     error.retryable = False
                 raise
 
-        return await self.retries.run(attempt, _no_listener)
+        return await self._retries.run(attempt, _no_listener)
 
     def _encoder(self, *, native: bool, json_mode: bool) -> WorkersEncoder:
         key = self.can, native, json_mode

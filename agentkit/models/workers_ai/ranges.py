@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from agentkit.core.settings import Settings
@@ -50,24 +49,8 @@ RANGES: Mapping[Generation, Ranges] = {
 }
 """Of today's models by the page of SEA-LION v4; of Llama 3 and Hermes 2 by theirs."""
 
-_NAMES = frozenset(f.name for f in fields(Settings))
 _OURS = frozenset({"messages", "prompt", "requests", "request_id", "stream", "tools", "functions", "model"})
 _FORMATS = ("json_object", "json_schema")
-
-
-def settings_of(given: Mapping[str, Any], ranges: Ranges) -> Settings:
-    """The settings that these keyword arguments are.
-
-    Raises:
-        UsageError: A name is unknown, or a value out of its range.
-    """
-    for name in given.keys() - _NAMES:
-        near = get_close_matches(name, _NAMES, n=1)
-        hint = f"did you mean {near[0]}?" if near else "put what only this server knows into extra={...}"
-        raise UsageError(f"unknown setting {name!r}: {hint}")
-    settings = Settings(**given)
-    check(settings, ranges)
-    return settings
 
 
 def check(settings: Settings, ranges: Ranges) -> None:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from agentkit.core.messages import Assistant
-from agentkit.core.settings import Settings
 from agentkit.errors import ModelError
 from agentkit.models.chat_completions.encode import Encoded
 from agentkit.models.chat_completions.errors import Fault
@@ -16,9 +15,6 @@ from agentkit.models.http import Post, Reply, Timeouts, Transport
 from agentkit.models.prices import Price, cost_usd
 from agentkit.models.workers_ai.decode import NativeReader, read_body, require_something
 from agentkit.models.workers_ai.errors import error_from_fault, error_of, hush, hushed
-
-DEFAULT_TIMEOUT_S = 600.0
-"""The longest wait for a whole answer, or for the next piece of a stream."""
 
 _KEPT_HEADERS = ("cf-aig-cache-status", "cf-aig-log-id", "cf-aig-step", "cf-aig-run-id")
 
@@ -42,7 +38,7 @@ class Turn:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
-    timeout_s: float = DEFAULT_TIMEOUT_S
+    timeout_s: float
     streams: bool = True
     _offered: Offered = NO_TOOLS
     _asked_for_stream: bool = False
@@ -104,11 +100,6 @@ def billed(answer: Assistant, headers: Mapping[str, str], model: str, price: Pri
         cost_usd=0.0 if hit else cost_usd("workers-ai", model, usage, price=price),  # its cache costs nothing
         extra={**answer.extra, **kept},
     )
-
-
-def timeout_of(settings: Settings) -> float:
-    """Seconds for each piece of an answer."""
-    return settings.timeout_s or DEFAULT_TIMEOUT_S
 
 
 def _number(text: str | None) -> float | None:

@@ -6,9 +6,7 @@ from dataclasses import replace
 
 from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant
-from agentkit.errors import UsageError
-from agentkit.models.dialects import Prompted
-from agentkit.models.dialects.families import family_named
+from agentkit.models.dialects.prompted import Prompted, prompt_family
 from agentkit.models.dialects.recovering import Reading, take_apart
 from agentkit.models.model import Model, Request
 from agentkit.models.workers_ai.catalogue import Tools
@@ -25,7 +23,7 @@ def way(tools: Tools, wire: Model, name: str) -> Model:
     """
     if tools == "native":
         return _Native(wire)
-    prompted = Prompted(wire, family=_family(name))
+    prompted = Prompted(wire, family=prompt_family(name).name)
     prompted.family = replace(prompted.family, system=True)  # the server's template knows where instructions go
     return prompted
 
@@ -56,12 +54,3 @@ class Said:
         """The answer."""
         self.asked = request
         return self._answer
-
-
-def _family(model: str) -> str:
-    """The family whose form of tools this model was trained on; a general one where none is known."""
-    try:
-        family = family_named(model)
-    except UsageError:
-        return "generic"
-    return family.name if family.offer is not None else "generic"
