@@ -61,9 +61,7 @@ def _arguments(src: Source, word: str) -> None:
     src.space()
     if fenced:
         src.need("```")
-    if spec is None:
-        raise src.no_call(end=src.at)
-    src.calls.append(Found(spec.name, arguments))
+    src.keep(spec, arguments)
 
 
 def _item(src: Source) -> None:

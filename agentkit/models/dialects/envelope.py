@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentkit.models.dialects.source import Found, Source, as_arguments, dump
-from agentkit.models.dialects.tools import Tools
+from agentkit.models.dialects.tools import Tools, only_parameter, properties, takes_nothing
 
 NAMES = ("name", "tool_name", "action", "tool", "function", "recipient_name")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
@@ -47,17 +47,14 @@ def read_call(value: Any, tools: Tools, *, strict: bool) -> Found | None:
         return None if strict else _name_is_key(value, tools)
     given = [key for key in _ARGUMENTS if key in value]
     if not given:
-        return Found(spec.name, {}) if not strict and _takes_nothing(value, spec.name, tools) else None
+        may_be_left_out = not strict and takes_nothing(spec) and value.keys() <= KEYS
+        return Found(spec.name, {}) if may_be_left_out else None
     arguments = as_arguments(value[given[0]])
-    if arguments is None and given[0] == "action_input" and (parameter := tools.only_parameter(spec.name)):
+    if arguments is None and given[0] == "action_input" and (parameter := only_parameter(spec)):
         arguments = {parameter: value["action_input"]}  # LangChain's blob may hold it without its name
-    if arguments is None or _is_definition(value, arguments, tools.properties(spec.name)):
+    if arguments is None or _is_definition(value, arguments, properties(spec)):
         return None
     return Found(spec.name, arguments)
-
-
-def _takes_nothing(value: Mapping[str, Any], name: str, tools: Tools) -> bool:
-    return tools.takes_nothing(name) and value.keys() <= KEYS
 
 
 def _name_is_key(value: Mapping[str, Any], tools: Tools) -> Found | None:
@@ -68,13 +65,13 @@ def _name_is_key(value: Mapping[str, Any], tools: Tools) -> Found | None:
     return None
 
 
-def _is_definition(envelope: Mapping[str, Any], arguments: Mapping[str, Any], properties: Mapping[str, Any]) -> bool:
+def _is_definition(envelope: Mapping[str, Any], arguments: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
     """Whether the "arguments" are the schema of a tool's parameters."""
     if "description" in envelope and "arguments" not in envelope:
         return True
     if isinstance(arguments.get("properties"), dict) and arguments.keys() <= _OF_PARAMETERS:
-        return "properties" not in properties
-    return bool(arguments) and all(_is_schema(value, properties.get(key)) for key, value in arguments.items())
+        return "properties" not in parameters
+    return bool(arguments) and all(_is_schema(value, parameters.get(key)) for key, value in arguments.items())
 
 
 def _is_schema(value: Any, parameter: Any) -> bool:

@@ -35,9 +35,7 @@ def _call(quote: str, closer: str) -> Read:
         if not src.sees("{"):
             raise CutOff if src.ended() else src.prose()
         arguments = _value(src, quote, MAX_DEPTH)
-        if spec is None:
-            raise src.no_call(end=src.at)
-        src.calls.append(Found(spec.name, arguments))
+        src.keep(spec, arguments)
 
     return enclosed(read, closer)
 

@@ -18,6 +18,7 @@ from agentkit.models.dialects.dialect import Dialect, Family
 from agentkit.models.dialects.hermes import tagged
 from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.source import CutOff, Found, Source
+from agentkit.models.dialects.tools import typed
 from agentkit.models.dialects.xml import goes_on, plain
 
 _END = "</tool_call>"
@@ -42,11 +43,8 @@ def _call(src: Source) -> None:
         key = src.until("</arg_key>").strip()
         src.space()
         src.need("<arg_value>")
-        text = _value(src)
-        arguments[key] = src.tools.convert(spec.name, key, text) if spec else text
-    if spec is None:
-        raise src.no_call(end=src.at)
-    src.calls.append(Found(spec.name, arguments))
+        arguments[key] = typed(spec, key, _value(src))
+    src.keep(spec, arguments)
 
 
 def _value(src: Source) -> str:

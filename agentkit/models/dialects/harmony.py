@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from agentkit.models.dialects.dialect import Dialect, Family
 from agentkit.models.dialects.reasoning import HARMONY_ANALYSIS
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
+from agentkit.models.dialects.tools import takes_nothing
 
 MAX_HEADER = 200
 """Characters of one message header."""
@@ -67,7 +68,7 @@ def _call(src: Source, recipient: str) -> None:
     body = src.at
     src.space()
     spec = src.tools.get(recipient)
-    if spec and src.tools.takes_nothing(spec.name) and any(map(src.sees, ENDS)):
+    if spec and takes_nothing(spec) and any(map(src.sees, ENDS)):
         src.calls.append(Found(spec.name, {}))
         return
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from agentkit.models.dialects.envelope import read_json
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Source
+from agentkit.models.dialects.tools import properties
 
 MAX_DAMAGED = 20_000
 """Characters of a call that cannot be read, over which its neighbours are found."""
@@ -79,9 +80,7 @@ def named_call(src: Source) -> None:
     if not src.sees("{"):
         raise CutOff if spec and src.calls and src.ended() else src.prose()
     arguments = src.arguments()
-    if spec is None:
-        raise src.no_call(end=src.at)
-    src.calls.append(Found(spec.name, arguments))
+    src.keep(spec, arguments)
 
 
 def python_call(src: Source, *, suffix: str = "") -> None:
@@ -98,7 +97,7 @@ def python_call(src: Source, *, suffix: str = "") -> None:
         src.at = arguments_at
         _skip_to_end(src)
         raise src.no_call(end=src.at) from None
-    parameters = list(src.tools.properties(spec.name)) if spec else []
+    parameters = list(properties(spec))
     if spec is None or len(positional) > len(parameters):
         raise src.no_call(end=src.at)
     src.calls.append(Found(spec.name, {**dict(zip(parameters, positional, strict=False)), **keywords}))

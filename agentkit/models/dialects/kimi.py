@@ -51,9 +51,7 @@ def _call(src: Source) -> None:
     arguments = src.arguments()
     src.space()
     src.take(_CALL_END)
-    if spec is None:
-        raise src.no_call(end=src.at)
-    src.calls.append(Found(spec.name, arguments))
+    src.keep(spec, arguments)
 
 
 def _write(calls: Sequence[Found]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from agentkit.core.json_repair import kind_of
 from agentkit.models.dialects.dialect import Family, elements
 from agentkit.models.dialects.source import CutOff, Found, Source
-from agentkit.models.dialects.tools import convert
+from agentkit.models.dialects.tools import convert, typed
 from agentkit.models.dialects.xml import goes_on, plain
 
 _OPEN_CALL, _CLOSE_CALL = "<|open|>call ", "<|close|>call<|sep|>"
@@ -39,13 +39,8 @@ def _call(src: Source) -> None:
         attributes = _attributes(src)
         key, kind = attributes.get("key", ""), attributes.get("type")
         text = _value(src)
-        if kind:
-            arguments[key] = convert(text, {"type": kind}, {})
-        else:
-            arguments[key] = src.tools.convert(spec.name, key, text) if spec else text
-    if spec is None:
-        raise src.no_call(end=src.at)
-    src.calls.append(Found(spec.name, arguments))
+        arguments[key] = convert(text, {"type": kind}, {}) if kind else typed(spec, key, text)
+    src.keep(spec, arguments)
 
 
 def _attributes(src: Source) -> dict[str, str]:
@@ -61,15 +56,13 @@ def _unescaped(text: str) -> str:
 
 def _value(src: Source) -> str:
     """Move past a value and its closing tag, which counts only where the markup goes on."""
-    start = src.at
-    end = start + len(_CLOSE_ARGUMENT)
-    while src.until(_CLOSE_ARGUMENT) is not None:
+    start, ends = src.at, False
+    while not ends:
+        src.until(_CLOSE_ARGUMENT)
         end = src.at
-        if goes_on(src, _OPEN_ARGUMENT, _CLOSE_CALL):
-            src.at = end
-            break
+        ends = goes_on(src, _OPEN_ARGUMENT, _CLOSE_CALL)
         src.at = end
-    return src.text[start : end - len(_CLOSE_ARGUMENT)]
+    return src.text[start : src.at - len(_CLOSE_ARGUMENT)]
 
 
 def _write(calls: Sequence[Found]) -> str:

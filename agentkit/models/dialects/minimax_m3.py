@@ -32,9 +32,7 @@ def _invoke(src: Source) -> None:
     spec = src.tools.get(attributes.get("name"))
     root = spec.parameters if spec else {}
     arguments = {} if closed else _children(src, _END_INVOKE, root, root, MAX_DEPTH)
-    if spec is None:
-        raise src.no_call(end=src.at)
-    src.calls.append(Found(spec.name, arguments if isinstance(arguments, dict) else {}))
+    src.keep(spec, arguments if isinstance(arguments, dict) else {})
 
 
 def _children(src: Source, closer: str, schema: Any, root: Mapping[str, Any], depth: int) -> Any:

@@ -12,7 +12,7 @@ from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.dialect import Family, describe
 from agentkit.models.dialects.hermes import tagged, together
 from agentkit.models.dialects.items import read_item
-from agentkit.models.dialects.source import Found, Source, dump
+from agentkit.models.dialects.source import Source, dump
 
 
 def _item(src: Source) -> None:
@@ -28,9 +28,7 @@ def _item(src: Source) -> None:
     if not marked and not src.sees("{"):
         raise src.prose()
     arguments = src.arguments()
-    if spec is None:
-        raise src.no_call(end=src.at)
-    src.calls.append(Found(spec.name, arguments))
+    src.keep(spec, arguments)
 
 
 def _offer(specs: Sequence[ToolSpec]) -> str:

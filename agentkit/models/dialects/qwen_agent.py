@@ -24,9 +24,7 @@ def _function(src: Source) -> None:
     arguments = src.arguments()
     src.space()
     src.over = bool(src.take("✿RESULT✿", "✿RETURN✿"))
-    if spec is None:
-        raise src.no_call(end=src.at)
-    src.calls.append(Found(spec.name, arguments))
+    src.keep(spec, arguments)
 
 
 def _write(calls: Sequence[Found]) -> str:

@@ -16,9 +16,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.dialect import Dialect, Family
 from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
+from agentkit.models.dialects.tools import only_parameter, takes_nothing, typed
 
 _BLANKS = re.compile(r"[ \t]*+")
 _QUOTES = re.compile(r"[ \t\"'`*\[\]]*+")
@@ -61,7 +63,7 @@ def _lines(src: Source) -> None:
     if not src.take(*_INPUT):
         raise CutOff if src.ended() else src.prose()
     src.space()
-    src.calls.append(Found(spec.name, _input(src, spec.name)))
+    src.keep(spec, _input(src, spec))
 
 
 def _skip(src: Source, what: re.Pattern[str]) -> None:
@@ -70,7 +72,7 @@ def _skip(src: Source, what: re.Pattern[str]) -> None:
         src.settle()
 
 
-def _input(src: Source, name: str) -> dict[str, Any]:
+def _input(src: Source, spec: ToolSpec) -> dict[str, Any]:
     """Read the input: an object, in a fence or not, or plain text for the one parameter of the tool."""
     if src.take("```"):
         src.word()
@@ -92,13 +94,13 @@ def _input(src: Source, name: str) -> dict[str, Any]:
     if not text:
         src.at = start
     if text in ("", "None", "null"):
-        if src.tools.takes_nothing(name):
+        if takes_nothing(spec):
             return {}
         raise CutOff if src.ended() else src.no_call()
-    parameter = src.tools.only_parameter(name)
+    parameter = only_parameter(spec)
     if parameter is None:
         raise src.no_call(end=src.at)
-    return {parameter: src.tools.convert(name, parameter, _unquoted(text))}
+    return {parameter: typed(spec, parameter, _unquoted(text))}
 
 
 def _unquoted(text: str) -> str:

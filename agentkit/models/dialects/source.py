@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from agentkit.core.json_repair import JSONError, repair_object, scan_value
+from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.reasoning import Thought
 from agentkit.models.dialects.tools import Tools
 
@@ -118,6 +119,16 @@ class Source:
         """Go on only if no more text will come."""
         if not self.final:
             raise NeedMore
+
+    def keep(self, spec: ToolSpec | None, arguments: dict[str, Any]) -> None:
+        """Keep a call that ends here.
+
+        Raises:
+            NoCall: Its tool was not offered: all of it stays text.
+        """
+        if spec is None:
+            raise self.no_call(end=self.at)
+        self.calls.append(Found(spec.name, arguments))
 
     def no_call(self, *, end: int | None = None) -> NoCall:
         """What to raise when this is no call."""

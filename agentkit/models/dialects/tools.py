@@ -43,24 +43,28 @@ class Tools:
         """Whether this is the beginning of a name that was offered, with or without its prefix."""
         return any(name.startswith(beginning) or f"{_PREFIX}{name}".startswith(beginning) for name in self.names)
 
-    def properties(self, name: str) -> Mapping[str, Any]:
-        """The schemas of a tool's parameters, in their order."""
-        properties = self._specs[name].parameters.get("properties")
-        return properties if isinstance(properties, Mapping) else {}
 
-    def takes_nothing(self, name: str) -> bool:
-        """Whether a call without arguments is whole."""
-        return not self._specs[name].parameters.get("required")
+def properties(spec: ToolSpec | None) -> Mapping[str, Any]:
+    """The schemas of a tool's parameters, in their order."""
+    found = spec.parameters.get("properties") if spec else None
+    return found if isinstance(found, Mapping) else {}
 
-    def only_parameter(self, name: str) -> str | None:
-        """The parameter that a plain text must be meant for: the only one, or the only one that is required."""
-        required = list(self._specs[name].parameters.get("required") or ())
-        only = required if len(required) == 1 else list(self.properties(name))
-        return only[0] if len(only) == 1 else None
 
-    def convert(self, name: str, parameter: str, text: str) -> Any:
-        """Untyped text as the value that the parameter's schema asks for."""
-        return convert(text, self.properties(name).get(parameter), self._specs[name].parameters)
+def takes_nothing(spec: ToolSpec) -> bool:
+    """Whether a call without arguments is whole."""
+    return not spec.parameters.get("required")
+
+
+def only_parameter(spec: ToolSpec) -> str | None:
+    """The parameter that a plain text must be meant for: the only one, or the only one that is required."""
+    required = list(spec.parameters.get("required") or ())
+    only = required if len(required) == 1 else list(properties(spec))
+    return only[0] if len(only) == 1 else None
+
+
+def typed(spec: ToolSpec | None, parameter: str, text: str) -> Any:
+    """Untyped text as the value that the parameter's schema asks for; without a tool it stays text."""
+    return text if spec is None else convert(text, properties(spec).get(parameter), spec.parameters)
 
 
 def _spec(offered: Offered) -> ToolSpec:

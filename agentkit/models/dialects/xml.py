@@ -13,7 +13,9 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from agentkit.core.json_repair import JSONError, repair
+from agentkit.core.messages import ToolSpec
 from agentkit.models.dialects.source import CutOff, Found, NoCall, Read, Source, dump
+from agentkit.models.dialects.tools import properties, typed
 
 MAX_TAG = 240
 """Characters of one opening tag."""
@@ -109,17 +111,14 @@ def element(tags: Tags) -> Read:
             raise src.prose()
         attributes, closed = open_tag(src, tags.call)
         spec = src.tools.get(attributes.get("name"))
-        name = spec.name if spec else ""
         src.space()
         if not closed and src.sees("{"):
             arguments = src.arguments()
             src.space()
             src.take(tags.call_end)
         else:
-            arguments = {} if closed else _parameters(src, tags, name)
-        if not name:
-            raise src.no_call(end=src.at)
-        src.calls.append(Found(name, arguments))
+            arguments = {} if closed else _parameters(src, tags, spec)
+        src.keep(spec, arguments)
 
     return read
 
@@ -130,7 +129,7 @@ def _may_be_name(src: Source) -> bool:
     return end == len(src.text) or src.text[end] == ">"
 
 
-def _parameters(src: Source, tags: Tags, name: str) -> dict[str, Any]:
+def _parameters(src: Source, tags: Tags, spec: ToolSpec | None) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     value_ends = _value_ends(tags)
     while True:
@@ -141,21 +140,21 @@ def _parameters(src: Source, tags: Tags, name: str) -> dict[str, Any]:
             raise CutOff if src.ended() else src.prose()
         attributes, closed = open_tag(src, tags.parameter)
         key = attributes.get("name", "")
-        further = src.tools.properties(name).keys() - arguments.keys() - {key} if name else set[str]()
+        further = properties(spec).keys() - arguments.keys() - {key}
         text = "" if closed else tags.trim(_text(src, tags, value_ends, further))
-        arguments[key] = _typed(src, name, key, text, attributes.get("string"))
+        arguments[key] = _typed(spec, key, text, attributes.get("string"))
 
 
-def _typed(src: Source, name: str, key: str, text: str, is_string: str | None) -> Any:
+def _typed(spec: ToolSpec | None, key: str, text: str, is_string: str | None) -> Any:
     """A value by what the markup says of its type (`string="true"`), else by the schema."""
-    if is_string == "true" or not name:
+    if is_string == "true" or spec is None:
         return text
     if is_string == "false":
         try:
             return repair(text).value
         except JSONError:
             return text
-    return src.tools.convert(name, key, text)
+    return typed(spec, key, text)
 
 
 @cache
