@@ -9,11 +9,15 @@ Servers and models write almost-JSON where JSON is due. This module reads it und
    completed; at most one closing bracket is supplied, after a whole value.
 4. Two answers are no answer: different objects in a row are refused, and so is prose beside the value.
 
-What is repaired, and only this: blanks and markers (`</tool_call>`, `<|im_end|>`, a code fence) around the value;
-raw control characters in strings; single, triple and smart quotes; escapes that JSON does not know (kept as written,
-but refused where they show that another one is none: `C:\Users\new`); `True`, `False`, `None`, tuples and Python's
-number forms; unquoted keys; comments; a trailing comma; one closing bracket too many or too few; an object that is
-repeated, that follows an empty one, or whose quotes are escaped.
+What is repaired, and only this: blanks, comments and markers (`</tool_call>`, `<|im_end|>`, a code fence) around the
+value; raw control characters in strings; single, triple, smart and, inside, backward quotes; escapes that JSON does not
+know (kept as written, but refused where they show that another one is none: `C:\Users\new`); `True`, `FALSE`, `None`,
+tuples and Python's number forms; unquoted keys; comments; a trailing comma; one closing bracket too many, too few or of
+the wrong kind, the latter two only where nothing else follows: `{"a": {"b": [1}, "c": 2}` would have two readings; an
+object that is repeated, that follows an empty one, or whose quotes are escaped.
+
+What others repair and this does not: a comma, a colon, a quote or a value that is missing; text without quotes; quotes
+inside a text; `...`, `undefined`, `"a" + "b"` and calls. Each has several readings, or one that has to be computed.
 
 Of a repeated key the last value counts, as in every JSON parser. Numbers that are not finite are refused, for JSON has
 none. A lone surrogate becomes U+FFFD, for no wire can encode it. Time is linear, depth is bounded by `MAX_DEPTH`, and
@@ -27,7 +31,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from agentkit.core.json_scanner import MARKER, MAX_DEPTH, SPACE, JSONError, Reason, Scanner, strict_value
+from agentkit.core.json_scanner import COMMENT, MARKER, MAX_DEPTH, SPACE, JSONError, Reason, Scanner, strict_value
 
 __all__ = [
     "MAX_DEPTH",
@@ -141,8 +145,8 @@ _KINDS: dict[type, str] = {
     type(None): "null",
 }
 
-_JUNK = rf"(?:[\s\ufeff;,]+|```|{MARKER})*+"
-_HEAD = re.compile(rf"(?:[\s\ufeff]+|```[\w+-]*|{MARKER})*+")
+_JUNK = rf"(?:[\s\ufeff;,]+|`{{3,}}|{MARKER}|{COMMENT})*+"
+_HEAD = re.compile(rf"(?:[\s\ufeff]+|`{{3,}}[\w+-]*|{MARKER})*+(?:(?:\s+|{COMMENT})*+(?=[{{\[]))?")
 _TAIL = re.compile(rf"{_JUNK}(?:[}}\])]{_JUNK})?")
 _HALF_ENCODED = re.compile(r'\s*\{\s*(?:\\[nrt]\s*)*\\"')
 

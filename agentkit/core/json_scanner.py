@@ -41,8 +41,12 @@ SPACE = re.compile(r"[ \t\n\r]*+")
 MARKER = r"</?[|｜\w][^<>{}\"'\n]{0,60}>|</?[|｜\w▁: ]{0,60}\Z|\[/?[A-Z_]{3,20}\]"
 """What chat templates put around values: `</tool_call>`, `<|im_end|>`, `[TOOL_CALLS]`; cut off at the end, too."""
 
-_BLANKS = re.compile(r"(?:[\s\ufeff]+|//[^\n]*|#[^\n]*|/\*(?s:.*?)(?:\*/|\Z))*+")
+COMMENT = r"//[^\n]*|#[^\n]*|/\*(?s:.*?)(?:\*/|\Z)"
+"""What JavaScript, Python and C take for one."""
+
+_BLANKS = re.compile(rf"(?:[\s\ufeff]+|{COMMENT})*+")
 _END = re.compile(rf"\Z|```|{MARKER}")
+_LAST_CLOSERS = re.compile(rf"[}}\])][\s}}\])]*+(?:{_END.pattern})")
 _SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]|\.[0-9])(?:[eE][+-]|[\w.])*+", re.ASCII)
@@ -59,8 +63,9 @@ _PATH = re.compile(r"\S+|.*(?<![A-Za-z])[A-Za-z]:\\(?!\\).*", re.DOTALL)
 
 _ESCAPED = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LITERALS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
+_LITERALS |= {"TRUE": True, "FALSE": False, "NULL": None, "Null": None}
 _CLOSER = {"{": "}", "[": "]", "(": ")"}
-_CLOSING_QUOTES = {'"': '"', "'": "'", "“": "”“", "”": "”", "„": "”“", "‘": "’‘", "’": "’"}
+_CLOSING_QUOTES = {'"': '"', "'": "'", "“": "”“", "”": "”", "„": "”“", "‘": "’‘", "’": "’", "`": "`"}
 _RUN = {quote: re.compile(rf"[^\\{closing}]*+") for quote, closing in _CLOSING_QUOTES.items()}
 
 
@@ -165,6 +170,8 @@ class Scanner:
                 if self._member_follows(stack[-1]):
                     continue
                 value = stack.pop().close()
+            elif opener == "`" and not stack:  # Markdown's, around anything
+                raise self._unexpected("a value")
             else:
                 value = self._scalar()
             while stack:
@@ -209,10 +216,12 @@ class Scanner:
         if follows == container.closer:
             self.at += 1
             return False
-        if not _END.match(self.text, self.at):
-            raise self.error("malformed", f'expected "," or "{container.closer}"')
-        if len(stack) > 1 or self.truncated or self._is_cut(value, end):
-            raise self._cut()
+        spare = not self.truncated and "missing bracket" not in self.notes
+        if not (spare and _LAST_CLOSERS.match(self.text, self.at)):
+            if not _END.match(self.text, self.at):
+                raise self.error("malformed", f'expected "," or "{container.closer}"')
+            if not spare or len(stack) > 1 or self._is_cut(value, end):
+                raise self._cut()
         self.note("missing bracket")
         return False
 
@@ -270,11 +279,14 @@ class Scanner:
             raise self.error("number", "too long a number")
         if _LEADING_ZERO.match(digits):  # a code, or the rest of `1,000`
             raise self.error("malformed", "not a number")
+        if at_the_end and not digits[-1].isalnum():
+            raise self._cut()
         number: int | float
         try:
             number = float(digits) if _FLOAT.search(digits) else int(digits, 0)
         except ValueError:
-            raise (self._cut() if at_the_end else self.error("malformed", "not a number")) from None
+            cut = at_the_end and digits[-1].isalpha()
+            raise (self._cut() if cut else self.error("malformed", "not a number")) from None
         if isinstance(number, float) and not math.isfinite(number):
             raise self.error("number", "too large a number")
         self.at = found.end()

@@ -8,7 +8,11 @@ The rules, in order:
 3. A wrapper comes off where the wrapped form cannot be meant: the tool's own name, or the call's envelope, around the
    arguments. One parameter that is an object may be sent without its name.
 4. A value that its schema cannot accept is converted only if that says the same: `"3"` for an integer, `"true"` for a
-   boolean, JSON text for an array or an object. A parameter that may be a string is never touched.
+   boolean, JSON text for an array or an object, a number or a boolean for the one choice that spells it (`2` for
+   `"2"`). Text for a parameter that may be text is never touched.
+5. An integer where plain text, but neither a number nor a boolean, is accepted is its digits: `{"zip": 12345}` can
+   only mean `"12345"`, and asking again rarely helps. It has to be written as JSON writes it (`0x1f` is not `"31"`).
+   A fraction (`3.10` is read as 3.1), a boolean, null and text of a `format` (a date from 20240101?) are refused.
 
 Whether the values fit is for the validator to say; `explain.py` puts its findings into words.
 """
@@ -19,12 +23,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from agentkit.core.json_repair import JSONError, Repaired, kind_of, repair
 from agentkit.core.json_schema import branches, dereferenced, type_of
 from agentkit.errors import AgentkitError
-from agentkit.tooling.explain import explain_jsonschema, explain_pydantic
+from agentkit.tooling.explain import choices_of, explain_jsonschema, explain_pydantic
 from agentkit.tooling.names import resolve_name, unknown_tool
 
 __all__ = [
@@ -96,7 +101,8 @@ def read_arguments(
     """
     text, read = _read(raw, truncated=truncated)
     try:
-        arguments = _fitted(_unwrapped(read.value, parameters, name), parameters, parameters)
+        exact = "number form" not in read.notes
+        arguments = _fitted(_unwrapped(read.value, parameters, name), parameters, parameters, exact=exact)
     except RecursionError as error:
         raise InvalidArguments("the arguments are nested too deeply") from error
     if arguments is read.value and not read.repaired:
@@ -231,8 +237,11 @@ def _named(value: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, An
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]{1,300})?(?:[eE][+-]?[0-9]{1,2})?")
 
 
-def _fitted(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
-    """The value with its parts converted to the types of the schema; the very same value if that changes nothing."""
+def _fitted(value: Any, schema: Any, root: Mapping[str, Any], *, exact: bool) -> Any:
+    """The value with its parts converted to the types of the schema; the very same value if that changes nothing.
+
+    `exact`: integers were written as JSON writes them.
+    """
     if not isinstance(schema, Mapping) or not schema:
         return value
     kind = type_of(value)
@@ -242,14 +251,16 @@ def _fitted(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
     fitting = [option for option in options if _accepts(option, value, kind)]
     if not fitting:
         converted = _converted(value, {option["type"] for option in options})
+        if converted is value and isinstance(value, int | float):
+            converted = _spelled(value, [dereferenced(option, root) for option in options], exact=exact)
         fits = any(_accepts(option, converted, type_of(converted)) for option in options)
-        return _fitted(converted, schema, root) if fits else value
+        return _fitted(converted, schema, root, exact=exact) if fits else value
     if len(fitting) > 1:
         return value
     if kind == "object":
-        return _fitted_members(value, dereferenced(fitting[0], root), root)
+        return _fitted_members(value, dereferenced(fitting[0], root), root, exact=exact)
     if kind == "array":
-        return _fitted_items(value, dereferenced(fitting[0], root), root)
+        return _fitted_items(value, dereferenced(fitting[0], root), root, exact=exact)
     return value
 
 
@@ -259,15 +270,19 @@ def _accepts(option: Mapping[str, Any], value: Any, kind: str) -> bool:
     return value in option.get("enum", (value,)) and value == option.get("const", value)
 
 
-def _fitted_members(value: dict[str, Any], schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
+def _fitted_members(
+    value: dict[str, Any], schema: Mapping[str, Any], root: Mapping[str, Any], *, exact: bool
+) -> dict[str, Any]:
     declared, others = schema.get("properties", {}), schema.get("additionalProperties")
-    fitted = {key: _fitted(member, declared.get(key, others), root) for key, member in value.items()}
+    fitted = {key: _fitted(member, declared.get(key, others), root, exact=exact) for key, member in value.items()}
     return fitted if any(fitted[key] is not member for key, member in value.items()) else value
 
 
-def _fitted_items(value: list[Any], schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[Any]:
+def _fitted_items(value: list[Any], schema: Mapping[str, Any], root: Mapping[str, Any], *, exact: bool) -> list[Any]:
     first, others = schema.get("prefixItems", ()), schema.get("items")
-    fitted = [_fitted(item, first[i] if i < len(first) else others, root) for i, item in enumerate(value)]
+    fitted = [
+        _fitted(item, part, root, exact=exact) for item, part in zip(value, chain(first, repeat(others)), strict=False)
+    ]
     return fitted if any(new is not old for new, old in zip(fitted, value, strict=True)) else value
 
 
@@ -292,6 +307,18 @@ def _converted(value: Any, kinds: set[str]) -> Any:
             return value
         return found if type_of(found) in kinds else value
     return value
+
+
+def _spelled(value: float, options: Sequence[Mapping[str, Any]], *, exact: bool) -> Any:
+    """The text for a number or a boolean: the one choice that says the same, or an integer's digits as plain text."""
+    texts = [option for option in options if option["type"] == "string"]
+    words = {word for option in texts for word in choices_of(option) if isinstance(word, str)}
+    same = [word for word in words if _converted(word, {type_of(value)}) == value]
+    if len(same) == 1:
+        return same[0]
+    plain = any(not choices_of(option) and "format" not in option for option in texts)
+    numeric = any(option["type"] in ("boolean", "integer", "number") for option in options)
+    return str(value) if plain and exact and not numeric and type(value) is int else value
 
 
 def _whole(number: float) -> float | int:

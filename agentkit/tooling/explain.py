@@ -90,17 +90,20 @@ def words(schema: Any, root: Mapping[str, Any]) -> str:
     """What a schema accepts, as a noun phrase; null goes without saying where there is more."""
     options = [dereferenced(option, root) for option in branches(schema, root)]
     options = [option for option in options if option["type"] != "null"] or options
+    if not options and (stated := choices_of(dereferenced(schema, root))):  # beside a type that none of them has
+        return _one_of(stated)
     if not options or schema is True or schema == {}:
         return ANYTHING
-    choices = [choice for option in options for choice in _choices_of(option)]
+    choices = [choice for option in options for choice in choices_of(option)]
     phrases = [
-        _FORMATS.get(option.get("format", ""), _NOUNS[option["type"]]) for option in options if not _choices_of(option)
+        _FORMATS.get(option.get("format", ""), _NOUNS[option["type"]]) for option in options if not choices_of(option)
     ]
     phrases = list(dict.fromkeys([_one_of(choices), *phrases] if choices else phrases))
     return " or ".join(filter(None, (", ".join(phrases[:-1]), phrases[-1])))
 
 
-def _choices_of(option: Mapping[str, Any]) -> Sequence[Any]:
+def choices_of(option: Mapping[str, Any]) -> Sequence[Any]:
+    """The values that a schema of one type names; none when it takes any of this type."""
     return [option["const"]] if "const" in option else option.get("enum", ())
 
 

@@ -106,6 +106,16 @@ READ = {
     "array as Python text": (NOTE, '{"text": "x", "tags": "[\'a\']"}', {"text": "x", "tags": ["a"]}),
     "object as text": (parameters(x=ADD), {"x": '{"a": "1", "b": 2}'}, {"x": {"a": 1, "b": 2}}),
     "enum of numbers as text": (parameters(x={"enum": [1, 2]}), '{"x": "2"}', {"x": 2}),
+    "enum of texts as a number": (parameters(x={"enum": ["1", "2"]}), '{"x": 2}', {"x": "2"}),
+    "enum of texts as a fraction": (parameters(x={"enum": ["3.9", "3.10"]}), '{"x": 3.10}', {"x": "3.10"}),
+    "enum of texts as a boolean": (parameters(x={"enum": ["True", "False", "auto"]}), '{"x": false}', {"x": "False"}),
+    "a literal as a number": (parameters(x={"anyOf": [{"const": "4"}, {"type": "null"}]}), '{"x": 4}', {"x": "4"}),
+    "text as a number": (NOTE, '{"text": 0, "tags": [-7, "a"]}', {"text": "0", "tags": ["-7", "a"]}),
+    "text or texts as a number": (
+        parameters(x={"anyOf": [STRING, {"type": "array", "items": STRING}]}),
+        {"x": 12345678901234567890},
+        {"x": "12345678901234567890"},
+    ),
     "deep inside": (
         parameters(x={"type": "array", "items": parameters(n={"anyOf": [INTEGER, {"type": "null"}]})}),
         '{"x": [{"n": "3"}, {"n": null}]}',
@@ -124,6 +134,13 @@ def test_arguments_are_read(schema, raw, value):
     assert parse_arguments(raw, schema) == value
     name = next((name for name in ("now", "greet") if name in str(raw)), "add")
     assert parse_arguments(raw, schema, name=name) == value
+
+
+@pytest.mark.parametrize("digits", ["0x1f", "1_000", "+5"])
+def test_digits_that_json_does_not_know_are_no_text(digits):
+    """Text is never made from a number that was written in another way."""
+    assert parse_arguments(f'{{"a": {digits}, "b": 2}}', ADD)["a"] == int(digits, 0)
+    assert parse_arguments(f'{{"text": {digits}}}', NOTE) == {"text": int(digits, 0)}
 
 
 def test_repaired_means_anything_but_json_text():
@@ -164,7 +181,15 @@ UNTOUCHED = {
     "an empty text": (ADD, {"a": "", "b": " "}),
     "infinity": (parameters(x={"type": "number"}), {"x": "Infinity"}),
     "overflow": (parameters(x={"type": "number"}), {"x": "1e999"}),
-    "a number for text": (NOTE, {"text": 3}),
+    "a boolean for text": (NOTE, {"text": True}),
+    "a fraction for text": (NOTE, {"text": 3.10}),
+    "null for text": (NOTE, {"text": None}),
+    "a number for a date": (parameters(x={"type": "string", "format": "date"}), {"x": 20240131}),
+    "a number for text or a fraction": (parameters(x={"enum": [0.5, "auto"]}), {"x": 7}),
+    "a number that no word says": (parameters(x={"enum": ["02", "3"]}), {"x": 2}),
+    "a number that two words say": (parameters(x={"enum": ["3.1", "3.10"]}), {"x": 3.1}),
+    "a boolean that two words say": (parameters(x={"enum": ["true", "True"]}), {"x": True}),
+    "a number for a boolean's word": (parameters(x={"enum": ["true", "false"]}), {"x": 1}),
     "one for many": (NOTE, {"text": "x", "tags": "a"}),
     "many for one": (ADD, {"a": [1], "b": 2}),
     "an array for an object": (parameters(x={"type": "object"}), {"x": "[1]"}),
@@ -566,6 +591,7 @@ JSONSCHEMA_ONLY = {
     "two forms": ({"v": 3}, {"oneOf": [{"minimum": 1}, {"minimum": 2}]}, "v: fits more than one of the forms that are allowed, got 3"),
     "not": ({"v": 3}, {"not": {"const": 3}}, "v: not accepted, got 3"),
     "entries": ({"v": {}}, {"type": "object", "minProperties": 1}, "v: must have at least 1 entry, got {}"),
+    "choices beside another type": ({"v": ["x"]}, {"type": "array", "enum": ["a", "b"]}, 'v: expected one of "a", "b", got ["x"]'),
     "one of two types": ({"v": None}, {"type": ["string", "integer"]}, "v: expected an integer or a string, got null"),
 }  # fmt: skip
 

@@ -14,6 +14,8 @@ MAX_TRIES = 50
 
 _FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\n(.*?)```", re.DOTALL)
 _OPENER = re.compile(r"[{\[]")
+_BEGUN = re.compile(r"""\{\s*(?:["'“]|[\w$]+\s*:)[^{}\[]*[{\[]|\[\s*(?:["'“\d-][^\[{\])]*)?\{""")
+_GOES_ON = re.compile(r"""[\s}\])]*,\s*(["'])[^"'\n]{1,60}\1\s*:""")
 
 
 def schema_instructions(schema: Mapping[str, Any]) -> str:
@@ -58,7 +60,11 @@ def _values(texts: list[str], *, truncated: bool) -> list[Any]:
 
 
 def _values_in_prose(text: str, *, truncated: bool) -> list[Any]:
-    """The objects that stand in prose; where there are none, the arrays."""
+    """The objects that stand in prose; where there are none, the arrays.
+
+    Raises:
+        JSONError: What stands there is damaged JSON around another value: a part of it is not the whole.
+    """
     objects: list[Any] = []
     arrays: list[Any] = []
     at = 0
@@ -72,7 +78,11 @@ def _values_in_prose(text: str, *, truncated: bool) -> list[Any]:
         except JSONError as error:
             if error.reason == "truncated":
                 break
+            if _BEGUN.match(text, opener.start()):
+                raise
             continue
+        if _GOES_ON.match(text, found.end):
+            raise JSONError("members follow the end of the object", reason="malformed", position=found.end)
         (objects if isinstance(found.value, dict) else arrays).append(found.value)
         at = found.end
     return objects or arrays

@@ -18,6 +18,9 @@ FOUND = {
     "As in [1], the result is {'a': True,}": {"a": True},
     "The list: [1, 2].": [1, 2],
     'Twice: {"a": 1} and again {"a": 1}': {"a": 1},
+    'I read {Note: two of them} and [x], so {"a": 1}': {"a": 1},
+    'On [0, 1) it is {"a": 1}, "b" is free.': {"a": 1},
+    'First {"a": so}, then {"a": 1}': {"a": 1},
     '```\n{"a": 1}\n```\nor\n```json\n{"a": 1}\n```': {"a": 1},
     "```python\nprint(1)\n```\n" + '{"a": 1}': {"a": 1},
 }
@@ -26,6 +29,12 @@ NOT_FOUND = {
     "Hello there.": "malformed",
     'One {"a": 1} and another {"a": 2}': "ambiguous",
     'Cut: {"a": 1, "b": "rm -rf /': "malformed",
+    'So: {"user": Bo, "home": {"city": "Oslo"}}': "malformed",
+    "So: {user: name(), home: {city: 'Oslo'}}": "malformed",
+    'So: {"a": "one "two"", "b": [1, 2]}': "malformed",
+    'So: [{"a": 1}, {"a": x}, {"a": 3}]': "malformed",
+    'So: [1, x, {"a": 1}]': "malformed",
+    'So: {"a": {"b": 1}}, "c": 2}': "malformed",
     '{"a": 1, "b": "rm -rf /': "truncated",
     '```json\n{"a": 1,': "truncated",
 }
