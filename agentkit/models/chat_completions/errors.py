@@ -28,39 +28,42 @@ from agentkit.models import json_bytes
 from agentkit.models.chat_completions.profiles import teaches
 from agentkit.models.http import first_words
 
-CODES: Mapping[str, type[ModelError]] = {
-    **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests"), RateLimited),
-    **dict.fromkeys(("tokens", "requests", "throttling", "throttled", "slow_down"), RateLimited),
-    **dict.fromkeys(("insufficient_quota", "quota_exceeded", "insufficient_balance", "billing_error"), QuotaExhausted),
-    **dict.fromkeys(("budget_exceeded", "exceeded_current_quota_error", "arrearage", "1113"), QuotaExhausted),
-    **dict.fromkeys(("billing_hard_limit_reached", "billing_not_active", "payment_required"), QuotaExhausted),
-    **dict.fromkeys(
-        ("context_length_exceeded", "context_window_exceeded", "exceed_context_size_error", "3006"), ContextTooLong
+_CODES_OF: Mapping[type[ModelError], tuple[str, ...]] = {
+    RateLimited: (
+        "rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests", "tokens", "requests",
+        "throttling", "throttled", "slow_down",
     ),
-    **dict.fromkeys(("model_context_window_exceeded", "string_too_long"), ContextTooLong),
-    **dict.fromkeys(("invalid_api_key", "authentication_error", "permission_error", "unauthorized"), AuthFailed),
-    **dict.fromkeys(
-        ("permission_denied", "unauthenticated", "account_deactivated", "invalid_authentication"), AuthFailed
+    QuotaExhausted: (
+        "insufficient_quota", "quota_exceeded", "exceeded_current_quota_error", "insufficient_balance", "arrearage",
+        "1113", "budget_exceeded", "billing_error", "billing_hard_limit_reached", "billing_not_active",
+        "payment_required", "3036", "4006",  # the last two: the daily allocation of Workers AI is used up
     ),
-    **dict.fromkeys(("model_not_found", "model_decommissioned", "model_not_available", "invalid_model"), ModelNotFound),
-    **dict.fromkeys(
-        ("content_filter", "content_policy_violation", "invalid_prompt", "string_above_max_length"), RequestRefused
+    ContextTooLong: (
+        "context_length_exceeded", "context_window_exceeded", "model_context_window_exceeded",
+        "exceed_context_size_error", "string_too_long", "3006",
     ),
-    **dict.fromkeys(("overloaded_error", "overloaded", "engine_overloaded", "server_error"), Unavailable),
-    **dict.fromkeys(("internal_error", "internal_server_error", "service_unavailable", "unavailable"), Unavailable),
-    **dict.fromkeys(("timeout", "timeout_error", "deadline_exceeded", "unavailable_error", "internal"), Unavailable),
-    "capacity_exceeded": Unavailable,
-    "tool_use_failed": MalformedResponse,  # Groq: what the model wrote is no call; another try may be one
-    # Workers AI (developers.cloudflare.com/workers-ai/platform/errors): 429 alone does not tell these apart
-    **dict.fromkeys(("3036", "4006"), QuotaExhausted),  # the daily allocation is used up
-    **dict.fromkeys(("3040", "3007", "7009"), Unavailable),  # out of capacity, timeout, upstream
-    **dict.fromkeys(("5007", "3042", "5028"), ModelNotFound),  # no such model, or retired
-    **dict.fromkeys(("10000", "9106"), AuthFailed),
-    **dict.fromkeys(("7000", "7003"), ModelNotFound),  # no route: a wrong account id or path
-    **dict.fromkeys(("3003", "5004", "5005", "5016", "5018", "5019", "5025"), RequestRefused),
-    **dict.fromkeys(("5035", "3041", "3023", "8001", "8005", "8006", "7001", "2008", "3039"), RequestRefused),
-}
-"""Codes and types that say more than the status, in lower case."""
+    AuthFailed: (
+        "invalid_api_key", "authentication_error", "invalid_authentication", "unauthenticated", "unauthorized",
+        "permission_error", "permission_denied", "account_deactivated", "10000", "9106",
+    ),
+    ModelNotFound: (
+        "model_not_found", "model_decommissioned", "model_not_available", "invalid_model", "5007", "3042", "5028",
+        "7000", "7003",  # Cloudflare: no route, for the account id or the path is wrong
+    ),
+    RequestRefused: (
+        "content_filter", "content_policy_violation", "invalid_prompt", "string_above_max_length",
+        "3003", "5004", "5005", "5016", "5018", "5019", "5025", "5035", "3041", "3023", "8001", "8005", "8006",
+        "7001", "2008", "3039",
+    ),
+    Unavailable: (
+        "overloaded_error", "overloaded", "engine_overloaded", "server_error", "internal_error", "internal",
+        "internal_server_error", "service_unavailable", "unavailable", "unavailable_error", "capacity_exceeded",
+        "timeout", "timeout_error", "deadline_exceeded", "3040", "3007", "7009",
+    ),
+    MalformedResponse: ("tool_use_failed",),  # Groq: what the model wrote is no call; another try may be one
+}  # fmt: skip
+CODES = {code: kind for kind, codes in _CODES_OF.items() for code in codes}
+"""Codes and types that say more than the status, in lower case; the numbers are Cloudflare's, but for 1113 (Z.ai)."""
 
 STATUSES: Mapping[int, type[ModelError]] = {
     401: AuthFailed,
@@ -195,34 +198,43 @@ def error_of(
         secrets: Texts that must not be shown (keys): servers repeat them.
         hint: What the caller may want to change, if the server's side is not to blame.
     """
+    return error_from(fault_of(body), status, headers, secrets=secrets, hint=hint)
+
+
+def fault_of(body: bytes) -> Fault:
+    """What the body of a failure says, be it JSON or not."""
     try:
         fault = fault_in(json_bytes.loads(body))
     except ValueError:
         fault = None
-    return error_from(
-        fault or Fault(first_words(body) or "no explanation"), status, headers, secrets=secrets, hint=hint
-    )
+    return fault or Fault(first_words(body) or "no explanation")
 
 
 def error_from(
-    fault: Fault, status: int, headers: Mapping[str, str], *, secrets: Collection[str] = (), hint: str = ""
+    fault: Fault,
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    secrets: Collection[str] = (),
+    hint: str = "",
+    kind: type[ModelError] | None = None,
 ) -> ModelError:
-    """The error that a fault is; see `error_of`."""
-    kind = _kind(fault, status)
+    """The error that a fault is; see `error_of`. Where the caller knows its kind, words say no more about it."""
+    refused_form = kind is None and teaches(fault.message)  # another model may take it
+    kind = kind or kind_of(fault, status)
     codes = [code for code in fault.codes if code not in {str(status), "error"}]
+    place = " ".join(filter(None, (f"HTTP {status}" if status != 200 else "", *codes[:1])))
     shown = f"{first_words(fault.message)}{f' ({hint})' if hint else ''}"
-    shown = (
-        " ".join(filter(None, (f"HTTP {status}" if status != 200 else "", codes[0] if codes else ""))) + f": {shown}"
-    )
+    shown = f"{place}: {shown}" if place else shown
     for secret in secrets:
         shown = shown.replace(secret, "[key]")
     error = kind(
-        shown.removeprefix(": "),
+        shown,
         status=status,
         code=codes[0] if codes else None,
         request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
         retry_after_s=_retry_after_s(fault, headers),
-        try_another=True if kind is RequestRefused and teaches(fault.message) else None,
+        try_another=True if kind is RequestRefused and refused_form else None,
     )
     if isinstance(error, ContextTooLong):
         error.limit_tokens, error.requested_tokens = _token_numbers(fault)
@@ -231,7 +243,8 @@ def error_from(
     return error
 
 
-def _kind(fault: Fault, status: int) -> type[ModelError]:
+def kind_of(fault: Fault, status: int) -> type[ModelError]:
+    """The kind of error that a fault is: by its code, then its words, then the status."""
     codes = [*fault.codes, *_CODE_IN_TEXT.findall(fault.message)]
     by_code = next((CODES[code] for code in codes if code in CODES), None)
     if by_code in {None, RateLimited} and status in {200, 400, 403, 429} and _QUOTA.search(fault.message):
@@ -248,7 +261,7 @@ def _kind(fault: Fault, status: int) -> type[ModelError]:
         return by_code
     if status == 200:
         numeric = next((int(code) for code in fault.codes if code.isdecimal() and 400 <= int(code) < 600), 500)
-        return _kind(fault, numeric)
+        return kind_of(fault, numeric)
     return STATUSES.get(status) or (Unavailable if status >= 500 else RequestRefused)
 
 

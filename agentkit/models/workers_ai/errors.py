@@ -22,9 +22,7 @@ from agentkit.errors import (
     RequestRefused,
     Unavailable,
 )
-from agentkit.models import json_bytes
-from agentkit.models.chat_completions.errors import Fault, error_from, fault_in
-from agentkit.models.http import first_words
+from agentkit.models.chat_completions.errors import Fault, error_from, fault_of, kind_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,6 @@ class Code:
         status: The HTTP status that comes with it; None where none is documented.
         kind: The error that it is.
         hint: What the caller may do about it.
-        retryable: Where it differs from the kind's.
         try_another: Where it differs from the kind's.
     """
 
@@ -44,7 +41,6 @@ class Code:
     status: int | None
     kind: type[ModelError]
     hint: str = ""
-    retryable: bool | None = None
     try_another: bool | None = None
 
 
@@ -107,11 +103,7 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ModelError
         headers: Of the answer, `get` in lower case.
         body: As it came.
     """
-    try:
-        fault = fault_in(json_bytes.loads(body))
-    except ValueError:
-        fault = None
-    return error_from_fault(fault or Fault(first_words(body)), status, headers)
+    return error_from_fault(fault_of(body), status, headers)
 
 
 def error_from_fault(fault: Fault, status: int, headers: Mapping[str, str]) -> ModelError:
@@ -122,23 +114,18 @@ def error_from_fault(fault: Fault, status: int, headers: Mapping[str, str]) -> M
     row = CODES.get(code or next((known for words, known in _CODE_OF_WORDS if words in fault.message.lower()), ""))
     reset = _reset() if row is not None and row.kind is QuotaExhausted else ""
     told = "; ".join(filter(None, (row.hint if row else "", reset)))
-    plain = error_from(fault, status, headers, hint=told)
-    if traced:
-        plain.request_id = traced[1]
+    kind = row.kind if row is not None and kind_of(fault, status) is not ContextTooLong else None
     if _JSON_MODE.search(fault.message):
-        return _as(plain, MalformedResponse, plain.code)
-    if row is None:
-        return plain
-    if isinstance(plain, ContextTooLong):
-        plain.code = code or plain.code
-        return plain
-    error = _as(plain, row.kind, code or plain.code)
-    if row.kind is QuotaExhausted:
-        error.retry_after_s = _until_midnight_s()
-    if row.retryable is not None:
-        error.retryable = row.retryable
-    if row.try_another is not None:
-        error.try_another = row.try_another
+        kind, row = MalformedResponse, None
+    error = error_from(fault, status, headers, hint=told, kind=kind)
+    if traced:
+        error.request_id = traced[1]
+    if row is not None:
+        error.code = code or error.code
+        if kind is QuotaExhausted:
+            error.retry_after_s = _until_midnight_s()
+        if row.try_another is not None:
+            error.try_another = row.try_another
     return error
 
 
@@ -164,16 +151,6 @@ def code_in(fault: Fault) -> str | None:
     """The code of a fault, from its fields or else its words, if it is a known one."""
     candidates = (*fault.codes, *_CODE_IN_TEXT.findall(fault.message))
     return next((code for code in candidates if code in CODES), None)
-
-
-def _as(plain: ModelError, kind: type[ModelError], code: str | None) -> ModelError:
-    return kind(
-        str(plain),
-        status=plain.status,
-        code=code,
-        request_id=plain.request_id,
-        retry_after_s=plain.retry_after_s,
-    )
 
 
 def _until_midnight_s() -> float:
