@@ -130,6 +130,9 @@ class Agent(Generic[Deps, Out]):
         self.model: Model | None = resolve_model(model) if isinstance(model, str) else _checked(model)
         self.tools = collect(tools)
         self.name = name
+        _check_parts(
+            instructions=instructions, limits=limits, settings=settings, store=store, approve=approve, view=view
+        )
         self._specs = tuple(t.spec for t in self.tools.values())
         self._fixed = not any(t.prepare for t in self.tools.values())
         self._instructions = instructions
@@ -275,7 +278,9 @@ class Agent(Generic[Deps, Out]):
 
     def _task(self, output: Any, options: RunOptions) -> Task:
         if unknown := options.keys() - RunOptions.__annotations__.keys():
-            raise UsageError(f"unknown option {', '.join(sorted(unknown))}; a run takes output, {_OPTIONS}")
+            hint = "; sampling goes into settings=Settings(...)" if unknown & Settings.__annotations__.keys() else ""
+            raise UsageError(f"unknown option {', '.join(sorted(unknown))}; a run takes output, {_OPTIONS}{hint}")
+        _check_parts(**{name: one for name, one in options.items() if one is not None and name in _PARTS})
         if options.get("session") is not None and options.get("history") is not None:
             raise UsageError("give session= or history=, not both: a session keeps its own history")
         if self.model is None:
@@ -379,8 +384,27 @@ async def _go(run: Run, question: Question | None, decisions: Decisions | None) 
     return await drive(run)
 
 
+_PARTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "instructions": (lambda one: isinstance(one, str) or callable(one), "a text, or a function of deps that gives it"),
+    "limits": (lambda one: isinstance(one, Limits), "Limits(steps=...)"),
+    "settings": (lambda one: isinstance(one, Settings), "Settings(temperature=...)"),
+    "session": (lambda one: isinstance(one, str) and one != "", "a name that is not empty"),
+    "store": (lambda one: one is None or hasattr(one, "open"), "a store such as agentkit.stores.SQLite('runs.db')"),
+    "approve": (lambda one: one is None or callable(one), "a function of a call that gives True, False or a reason"),
+    "view": (lambda one: isinstance(one, Iterable), "a list of functions"),
+}
+"""What fits an option, and what to say where it does not."""
+
+
+def _check_parts(**parts: Any) -> None:
+    for name, part in parts.items():
+        fits, wanted = _PARTS[name]
+        if not fits(part):
+            raise UsageError(f"{name}= takes {wanted}; got {part!r:.80}")
+
+
 def _checked(model: Any) -> Model | None:
-    if model is None or callable(getattr(model, "call", None)):
+    if model is None or (callable(getattr(model, "call", None)) and not isinstance(model, type)):
         return cast("Model | None", model)
     raise UsageError(
         f"model={model!r} is no model: give a string such as 'openai:gpt-4o', or an object with "

@@ -75,7 +75,7 @@ def _local(path: str | None) -> Model:
 def _unknown(name: str, provider: str) -> str:
     known = [*SERVERS, _LOCAL]
     near = get_close_matches(provider or name, known, n=1)
-    if not provider and name in SERVERS:
-        return f'model {name!r} names a provider only: write "{name}:MODEL"'
+    if (only := name.strip().rstrip(":")) in SERVERS:
+        return f'model {name!r} names a provider only: write "{only}:MODEL"'
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f'unknown model {name!r}: write "provider:model", where provider is one of {", ".join(known)}.{hint}'

@@ -67,6 +67,10 @@ async def decide(run: Run, decisions: Mapping[str, Any]) -> None:
     Raises:
         UsageError: A call does not wait for a decision; nothing was decided.
     """
+    if not isinstance(decisions, Mapping):
+        raise UsageError(
+            f"decisions are a dict by call id, such as {{result.pending[0].id: True}}; got {decisions!r:.80}"
+        )
     waiting = {call_id: run.shown(call) for call_id, call in run.state.open.items() if call.undecided}
     if unknown := decisions.keys() - waiting.keys():
         raise UsageError(f"these calls do not wait for a decision: {sorted(unknown)}; waiting: {sorted(waiting)}")

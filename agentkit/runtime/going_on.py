@@ -37,6 +37,8 @@ async def begin(run: Run, question: Question | None) -> None:
         await _close_turn(run)
     if question is not None:
         await run.append(user(question))
+    elif not run.entries:
+        raise UsageError("there is nothing to go on with: the history or the session is empty; ask a question")
 
 
 async def _close_turn(run: Run) -> None:
@@ -53,14 +55,18 @@ def user(question: Question) -> User:
     Raises:
         UsageError: It is empty, or neither text nor content parts.
     """
-    if not question:
+    if isinstance(question, Sequence) and not question:
         raise UsageError("the question is empty: ask something, or pass None to go on with the history or the session")
     if isinstance(question, str):
         return User(content=question)
-    parts = [dict(part) for part in question if isinstance(part, Mapping) and "type" in part]
-    if len(parts) == len(question):
+    items = question if isinstance(question, Sequence) else ()
+    parts = [dict(part) for part in items if isinstance(part, Mapping) and "type" in part]
+    if parts and len(parts) == len(items):
         return User(content=tuple(parts))
-    raise UsageError(f"a question is text or a list of content parts ({{'type': 'text', ...}}), got {question!r:.80}")
+    raise UsageError(
+        f"a question is text or a list of content parts ({{'type': 'text', ...}}), got {question!r:.80}; "
+        "messages that came before go into history="
+    )
 
 
 def entries_of(history: History) -> Sequence[Entry]:

@@ -75,6 +75,7 @@ class EventStream(Generic[Out]):
         self._room.set()  # what a cancelled run still records must not wait for a reader that is gone
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
+        self._over = True  # a run that was cancelled before it began does not say so
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
@@ -84,12 +85,15 @@ class EventStream(Generic[Out]):
 
         Raises:
             AgentkitError: The run failed; comes after its last event.
+            UsageError: The stream was not entered.
         """
         while not self._waiting:
             if self._over:
                 if self._fault is not None:
                     raise self._fault
                 raise StopAsyncIteration
+            if not self._entered:
+                raise UsageError("read a stream inside its block: async with agent.astream(...) as events")
             self._news = anyio.Event()
             await self._news.wait()
         event = self._waiting.popleft()

@@ -56,6 +56,11 @@ def output_type(wanted: Any, model: Model) -> OutputType[Any]:
     if wanted is str and mode is None:
         return TEXT
     best = _best(model)
+    if isinstance(wanted, Mapping):
+        raise UsageError(
+            "output= takes a type or a function, not a JSON Schema: Tool.from_schema(name, description, schema, dict) "
+            "is a function that takes what fits a schema"
+        )
     if _is_function(wanted):
         return _of_function(tool(wanted), mode, best)
     if mode is None and get_origin(wanted) is Annotated and get_args(wanted)[0] is str:
@@ -149,7 +154,7 @@ def _adapter(hint: Any) -> tuple[Any, Mapping[str, Any]]:
     try:
         adapter: Any = TypeAdapter(hint)
         return adapter, clean(adapter.json_schema())
-    except (PydanticUserError, TypeError, NameError) as fault:
+    except (PydanticUserError, TypeError, NameError, SyntaxError) as fault:
         if isinstance(fault, TypeError) and "unhashable" in str(fault):
             raise
         raise UsageError(f"output={hint!r} has no JSON Schema: {str(fault).splitlines()[0]}") from fault

@@ -18,8 +18,10 @@ def collect(tools: Iterable[AnyTool]) -> dict[str, Tool[..., Any]]:
     """The tools by name, in order; functions become tools.
 
     Raises:
-        UsageError: Two have one name, or one is a method without its object.
+        UsageError: Two have one name, one is a method without its object, or it is no list.
     """
+    if isinstance(tools, str) or not isinstance(tools, Iterable):
+        raise UsageError(f"tools= takes a list of tools and functions, tools=[...]; got {tools!r:.80}")
     collected: dict[str, Tool[..., Any]] = {}
     for each in tools:
         made = each if isinstance(each, Tool) else tool(each)

@@ -79,7 +79,7 @@ UNKNOWN = {
     "opnai:gpt": "Did you mean 'openai'",
     "gpt-4o": 'write "provider:model"',
     "openai": 'write "openai:MODEL"',
-    "openai:": "unknown model",
+    "openai:": 'write "openai:MODEL"',
     "": "one of openai, workers-ai",
     ":x": "unknown model",
 }
