@@ -9,9 +9,7 @@ Proxies turn the full-width bars into ASCII ones and the block underscores into 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from agentkit.models.dialects.dialect import Dialect, Family, enclosed
+from agentkit.models.dialects.dialect import Dialect, Family, enclosed, joined
 from agentkit.models.dialects.invoke import STEP_TAGS
 from agentkit.models.dialects.source import Found, Source, dump
 from agentkit.models.dialects.xml import element, written
@@ -89,26 +87,17 @@ def _stripped_element(src: Source) -> None:
     _step_element(src)
 
 
-def _write(calls: Sequence[Found]) -> str:
-    inside = "".join(
-        f"<｜tool▁call▁begin｜>{call.name}<｜tool▁sep｜>{dump(call.arguments)}<｜tool▁call▁end｜>" for call in calls
-    )
-    return f"<｜tool▁calls▁begin｜>{inside}<｜tool▁calls▁end｜>"
+def _written(call: Found) -> str:
+    return f"<｜tool▁call▁begin｜>{call.name}<｜tool▁sep｜>{dump(call.arguments)}<｜tool▁call▁end｜>"
 
 
-def _write_v3(calls: Sequence[Found]) -> str:
-    inside = "\n".join(
-        f"<｜tool▁call▁begin｜>function<｜tool▁sep｜>{call.name}\n```json\n{dump(call.arguments)}\n```<｜tool▁call▁end｜>"
-        for call in calls
-    )
-    return f"<｜tool▁calls▁begin｜>{inside}<｜tool▁calls▁end｜>"
+def _written_v3(call: Found) -> str:
+    arguments = f"```json\n{dump(call.arguments)}\n```"
+    return f"<｜tool▁call▁begin｜>function<｜tool▁sep｜>{call.name}\n{arguments}<｜tool▁call▁end｜>"
 
 
-def _write_step(calls: Sequence[Found]) -> str:
-    inside = "".join(
-        f"<｜tool_call_begin｜>function<｜tool_sep｜>{written(call, STEP_TAGS)}<｜tool_call_end｜>" for call in calls
-    )
-    return f"<｜tool_calls_begin｜>{inside}<｜tool_calls_end｜>"
+def _written_step(call: Found) -> str:
+    return f"<｜tool_call_begin｜>function<｜tool_sep｜>{written(call, STEP_TAGS)}<｜tool_call_end｜>"
 
 
 _DIALECTS = (
@@ -129,6 +118,23 @@ _DIALECTS = (
     Dialect(label="deepseek", whole=True, read=_stripped),
 )
 
-DEEPSEEK = Family(name="deepseek", models=("deepseek-v3.1", "deepseek"), dialects=_DIALECTS, write=_write)
-DEEPSEEK_V3 = Family(name="deepseek-v3", models=("deepseek-v3", "deepseek-r1"), dialects=_DIALECTS, write=_write_v3)
-STEP = Family(name="step", models=("step-3", "step3"), dialects=_DIALECTS, write=_write_step)
+DEEPSEEK = Family(
+    name="deepseek",
+    models=("deepseek-v3.1", "deepseek"),
+    dialects=_DIALECTS,
+    write=joined(_written, "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"),
+)
+
+DEEPSEEK_V3 = Family(
+    name="deepseek-v3",
+    models=("deepseek-v3", "deepseek-r1"),
+    dialects=_DIALECTS,
+    write=joined(_written_v3, "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", between="\n"),
+)
+
+STEP = Family(
+    name="step",
+    models=("step-3", "step3"),
+    dialects=_DIALECTS,
+    write=joined(_written_step, "<｜tool_calls_begin｜>", "<｜tool_calls_end｜>"),
+)

@@ -69,6 +69,11 @@ class Family:
     alone: bool = False
 
 
+def joined(one: Callable[[Found], str], before: str = "", after: str = "", *, between: str = "") -> Write:
+    """Writes each call with `one`, and all of them between two markers."""
+    return lambda calls: before + between.join(map(one, calls)) + after
+
+
 def describe(spec: ToolSpec) -> dict[str, Any]:
     """A tool as chat completions describe it."""
     function = {"name": spec.name, "description": spec.description, "parameters": _plain(spec.parameters)}

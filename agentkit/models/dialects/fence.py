@@ -19,13 +19,13 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family, describe
+from agentkit.models.dialects.dialect import Dialect, Family, describe, joined
 from agentkit.models.dialects.envelope import read_json
 from agentkit.models.dialects.hermes import envelope
 from agentkit.models.dialects.items import python_call, read_item
 from agentkit.models.dialects.llama import BARE_JSON
 from agentkit.models.dialects.pythonic import BARE_LIST, write_call
-from agentkit.models.dialects.source import CutOff, Found, NoCall, Read, Source, dump
+from agentkit.models.dialects.source import CutOff, NoCall, Read, Source, dump
 
 FENCE = "```"
 CALL_LABELS = ("tool_code", "tool_call", "tool_calls", "tool_use", "function_call", "function_calls", "tool")
@@ -111,14 +111,6 @@ def _json_item(src: Source) -> None:
     read_json(src, strict=True)
 
 
-def _write_code(calls: Sequence[Found]) -> str:
-    return f"{FENCE}tool_code\n" + "\n".join(map(write_call, calls)) + f"\n{FENCE}"
-
-
-def _write_json(calls: Sequence[Found]) -> str:
-    return f"{FENCE}tool_call\n" + "\n".join(map(envelope, calls)) + f"\n{FENCE}"
-
-
 def _offer_code(specs: Sequence[ToolSpec]) -> str:
     tools = dump([describe(spec)["function"] for spec in specs])
     return (
@@ -160,7 +152,7 @@ GEMMA = Family(
     name="gemma",
     models=("gemma", "sea-lion"),
     dialects=(LABELLED, ANYWHERE, BARE_LIST, BARE_JSON),
-    write=_write_code,
+    write=joined(write_call, f"{FENCE}tool_code\n", f"\n{FENCE}", between="\n"),
     offer=_offer_code,
     answer=_answer,
     system=False,
@@ -170,7 +162,7 @@ GENERIC = Family(
     name="generic",
     models=(),
     dialects=(LABELLED, ANYWHERE, BARE_LIST, BARE_JSON),
-    write=_write_json,
+    write=joined(envelope, f"{FENCE}tool_call\n", f"\n{FENCE}", between="\n"),
     offer=_offer_json,
     answer=answer_named,
 )

@@ -11,9 +11,7 @@ The first `>>>` stands in the prompt, so a message may begin with the recipient.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from agentkit.models.dialects.dialect import Dialect, Family
+from agentkit.models.dialects.dialect import Dialect, Family, joined
 from agentkit.models.dialects.source import Found, Source, dump
 
 
@@ -51,10 +49,6 @@ def _first(src: Source) -> None:
     src.silent = True
 
 
-def _write(calls: Sequence[Found]) -> str:
-    return "\n".join(f">>>{call.name}\n{dump(call.arguments)}" for call in calls)
-
-
 FUNCTIONARY = Family(
     name="functionary",
     models=("functionary",),
@@ -62,5 +56,5 @@ FUNCTIONARY = Family(
         Dialect(label="functionary", openers=(">>>", "<|recipient|>"), read=_recipient),
         Dialect(label="functionary", read=_first),
     ),
-    write=_write,
+    write=joined(lambda call: f">>>{call.name}\n{dump(call.arguments)}", between="\n"),
 )

@@ -9,12 +9,12 @@ A string holds anything but its quote token. Keys may hold blanks. Gemma 3 write
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentkit.core.json_repair import JSONError, repair
-from agentkit.models.dialects.dialect import Dialect, Family, enclosed
-from agentkit.models.dialects.source import CutOff, Found, Read, Source, dump
+from agentkit.models.dialects.dialect import Dialect, Family, Write, enclosed, joined
+from agentkit.models.dialects.source import CutOff, Read, Source, dump
 
 MAX_DEPTH = 60
 """Levels of nesting that are read."""
@@ -100,7 +100,7 @@ def _scalar(src: Source) -> Any:
         return text
 
 
-def _write(before: str, quote: str, after: str) -> Callable[[Sequence[Found]], str]:
+def _write(before: str, quote: str, after: str) -> Write:
     def value(item: Any) -> str:
         if isinstance(item, str):
             return f"{quote}{item}{quote}"
@@ -113,7 +113,7 @@ def _write(before: str, quote: str, after: str) -> Callable[[Sequence[Found]], s
     def name(key: str) -> str:
         return key if _KEY.fullmatch(key) and key == key.strip() else f"{quote}{key}{quote}"
 
-    return lambda calls: "".join(f"{before}call:{call.name}{value(call.arguments)}{after}" for call in calls)
+    return joined(lambda call: f"{before}call:{call.name}{value(call.arguments)}{after}")
 
 
 def _dialect(label: str, opener: str, quote: str, closer: str) -> Dialect:

@@ -11,10 +11,9 @@ Newlines between the elements come and go with the version; inside a value they 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
-from agentkit.models.dialects.dialect import Dialect, Family
+from agentkit.models.dialects.dialect import Dialect, Family, joined
 from agentkit.models.dialects.hermes import tagged
 from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.source import CutOff, Found, Source
@@ -69,32 +68,23 @@ def _hunyuan_item(src: Source) -> None:
     read_item(src) if src.sees("{") else _call(src)
 
 
-def _write(calls: Sequence[Found]) -> str:
-    return "\n".join(f"<tool_call>{_body(call)}</tool_call>" for call in calls)
-
-
-def _body(call: Found) -> str:
+def _written(call: Found, after_name: str = "\n") -> str:
     pairs = (
         f"<arg_key>{key}</arg_key>\n<arg_value>{plain(value)}</arg_value>\n" for key, value in call.arguments.items()
     )
-    return f"{call.name}\n{''.join(pairs)}"
-
-
-def _write_hunyuan(calls: Sequence[Found]) -> str:
-    inside = "".join(f"<tool_call>{_body(call).replace(chr(10), '<tool_sep>', 1)}</tool_call>" for call in calls)
-    return f"<tool_calls>{inside}</tool_calls>"
+    return f"<tool_call>{call.name}{after_name}{''.join(pairs)}</tool_call>"
 
 
 GLM = Family(
     name="glm",
     models=("glm",),
     dialects=(Dialect(label="glm", openers=("<tool_call>",), closers=(_END,), read=_call),),
-    write=_write,
+    write=joined(_written, between="\n"),
 )
 
 HUNYUAN = Family(
     name="hunyuan",
     models=("hunyuan",),
     dialects=(tagged("hunyuan", "<tool_calls>", "</tool_calls>", item=_hunyuan_item),),
-    write=_write_hunyuan,
+    write=joined(lambda call: _written(call, "<tool_sep>"), "<tool_calls>", "</tool_calls>"),
 )

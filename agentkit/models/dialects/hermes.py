@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family, Write, describe, enclosed
+from agentkit.models.dialects.dialect import Dialect, Family, Write, describe, enclosed, joined
 from agentkit.models.dialects.envelope import read_json
 from agentkit.models.dialects.items import read_item
 from agentkit.models.dialects.source import Found, Read, Source, dump
@@ -30,19 +30,25 @@ def tagged(label: str, opener: str, *closers: str, item: Read = read_item) -> Di
     return Dialect(label=label, openers=(opener,), closers=closers, read=read)
 
 
-def envelope(call: Found, *, name: str = "name", arguments: str = "arguments") -> str:
+def envelope(call: Found, *, arguments: str = "arguments") -> str:
     """A call as a JSON object."""
-    return dump({name: call.name, arguments: call.arguments})
+    return dump({"name": call.name, arguments: call.arguments})
 
 
-def each(opener: str, closer: str = "", *, between: str = "\n", arguments: str = "arguments") -> Write:
+def each(opener: str, closer: str = "", *, arguments: str = "arguments") -> Write:
     """Writes every call in markers of its own."""
-    return lambda calls: between.join(f"{opener}{envelope(c, arguments=arguments)}{closer}" for c in calls)
+    return joined(lambda call: f"{opener}{envelope(call, arguments=arguments)}{closer}", between="\n")
 
 
 def together(opener: str, closer: str = "", *, one: Callable[[Found], str] = envelope) -> Write:
     """Writes all calls as one array."""
-    return lambda calls: f"{opener}[{', '.join(map(one, calls))}]{closer}"
+    return joined(one, f"{opener}[", f"]{closer}", between=", ")
+
+
+def in_tags(name: str, opener: str, closer: str, *, write: Callable[[str, str], Write]) -> Family:
+    """A family whose calls stand in one pair of tags."""
+    dialect = tagged(name, opener, closer)
+    return Family(name=name, models=(name,), dialects=(dialect,), write=write(opener, closer))
 
 
 def _offer(specs: Sequence[ToolSpec]) -> str:
@@ -127,25 +133,13 @@ JAMBA = Family(
     write=together("<tool_calls>", "</tool_calls>"),
 )
 
-NEMOTRON = Family(
-    name="nemotron",
-    models=("nemotron",),
-    dialects=(tagged("nemotron", "<TOOLCALL>", "</TOOLCALL>"),),
-    write=together("<TOOLCALL>", "</TOOLCALL>"),
-)
-
-LONGCAT = Family(
-    name="longcat",
-    models=("longcat",),
-    dialects=(tagged("longcat", "<longcat_tool_call>", "</longcat_tool_call>"),),
-    write=each("<longcat_tool_call>", "</longcat_tool_call>"),
-)
-
-APERTUS = Family(
-    name="apertus",
-    models=("apertus",),
-    dialects=(tagged("apertus", "<|tools_prefix|>", "<|tools_suffix|>"),),
-    write=together("<|tools_prefix|>", "<|tools_suffix|>", one=lambda call: dump({call.name: call.arguments})),
+NEMOTRON = in_tags("nemotron", "<TOOLCALL>", "</TOOLCALL>", write=together)
+LONGCAT = in_tags("longcat", "<longcat_tool_call>", "</longcat_tool_call>", write=each)
+APERTUS = in_tags(
+    "apertus",
+    "<|tools_prefix|>",
+    "<|tools_suffix|>",
+    write=partial(together, one=lambda call: dump({call.name: call.arguments})),
 )
 
 GIGACHAT = Family(

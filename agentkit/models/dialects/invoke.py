@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentkit.models.dialects.dialect import Dialect, Family, Write, elements
+from agentkit.models.dialects.dialect import Dialect, Family, Write, elements, joined
 from agentkit.models.dialects.source import Found, dump
 from agentkit.models.dialects.xml import Tags, element, written
 
@@ -50,11 +50,7 @@ def _dsml() -> tuple[Dialect, ...]:
 
 def _write(outer: str) -> Write:
     tags = _tags("<", "</", outer)
-
-    def write(calls: Sequence[Found]) -> str:
-        return "\n".join((f"<{outer}>", *(written(call, tags, "\n") for call in calls), f"</{outer}>"))
-
-    return write
+    return joined(lambda call: written(call, tags, "\n"), f"<{outer}>\n", f"\n</{outer}>", between="\n")
 
 
 def _write_dsml(calls: Sequence[Found]) -> str:

@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family, describe
+from agentkit.models.dialects.dialect import Dialect, Family, describe, joined
 from agentkit.models.dialects.envelope import KEYS, NAMES, NO_CALLS, read_json
-from agentkit.models.dialects.hermes import envelope, tagged
+from agentkit.models.dialects.hermes import envelope, tagged, together
 from agentkit.models.dialects.items import named_call, python_call, read_item
-from agentkit.models.dialects.source import CutOff, Found, Source, dump
+from agentkit.models.dialects.source import CutOff, Source, dump
 
 _FIRST_KEY = re.compile(r"[\[\s]*+\{\s*[\"'“]?(\w+)[\"'”]?\s*:(?:\s*\"([^\"\\]*)\")?")
 _MAY_BECOME_KEY = re.compile(r"[\[\s]*(?:\{\s*[\"'“]?\w*[\"'”]?\s*)?")
@@ -83,10 +83,6 @@ def _answer(name: str, text: str) -> str:
     return dump({"function": name, "output": text})
 
 
-def _write(calls: Sequence[Found]) -> str:
-    return "; ".join(envelope(call, arguments="parameters") for call in calls)
-
-
 BARE_JSON = Dialect(label="json", whole=True, read=_bare_json)
 BARE_NAMED = Dialect(label="named", whole=True, read=_bare_named)
 
@@ -94,7 +90,7 @@ LLAMA = Family(
     name="llama",
     models=("llama", "llama-sea-lion"),
     dialects=(tagged("llama", "<|python_tag|>", item=_tagged_item), BARE_JSON),
-    write=_write,
+    write=joined(lambda call: envelope(call, arguments="parameters"), between="; "),
     offer=_offer,
     answer=_answer,
     alone=True,
@@ -104,5 +100,5 @@ XLAM = Family(
     name="xlam",
     models=("xlam",),
     dialects=(BARE_JSON,),
-    write=lambda calls: f"[{', '.join(map(envelope, calls))}]",
+    write=together(""),
 )

@@ -8,10 +8,10 @@ Objects nest, the members of a list are `<item>` elements, and a repeated elemen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from agentkit.models.dialects.dialect import Family, elements
+from agentkit.models.dialects.dialect import Family, elements, joined
 from agentkit.models.dialects.source import CutOff, Found, Source, dump
 from agentkit.models.dialects.tools import convert
 from agentkit.models.dialects.xml import open_tag
@@ -88,9 +88,8 @@ def _is_array(schema: Any) -> bool:
     return isinstance(schema, Mapping) and schema.get("type") == "array"
 
 
-def _write(calls: Sequence[Found]) -> str:
-    inside = "".join(f'{_INVOKE}name="{call.name}">{_elements(call.arguments or "")}{_END_INVOKE}' for call in calls)
-    return f"{_CALLS}{inside}{_END_CALLS}"
+def _written(call: Found) -> str:
+    return f'{_INVOKE}name="{call.name}">{_elements(call.arguments or "")}{_END_INVOKE}'
 
 
 def _elements(value: Any) -> str:
@@ -107,5 +106,5 @@ MINIMAX_M3 = Family(
     name="minimax-m3",
     models=("minimax-m3",),
     dialects=elements("minimax-m3", _invoke, _INVOKE, _END_INVOKE, (_CALLS, _END_CALLS)),
-    write=_write,
+    write=joined(_written, _CALLS, _END_CALLS),
 )

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from functools import partial
 
-from agentkit.models.dialects.dialect import Dialect, Family
-from agentkit.models.dialects.hermes import tagged
+from agentkit.models.dialects.dialect import Dialect, Family, joined
+from agentkit.models.dialects.hermes import in_tags, tagged, together
 from agentkit.models.dialects.items import python_list
 from agentkit.models.dialects.source import CutOff, Found, Source
 
@@ -38,10 +38,6 @@ def write_call(call: Found) -> str:
     return f"{call.name}({inside})"
 
 
-def _write_list(calls: Sequence[Found]) -> str:
-    return f"[{', '.join(map(write_call, calls))}]"
-
-
 BARE_LIST = Dialect(label="pythonic", whole=True, read=_bare)
 
 LLAMA4 = Family(
@@ -51,19 +47,8 @@ LLAMA4 = Family(
         tagged("llama4", "<|python_start|>", "<|python_end|>"),
         BARE_LIST,
     ),
-    write=lambda calls: f"<|python_start|>{_write_list(calls)}<|python_end|>",
+    write=together("<|python_start|>", "<|python_end|>", one=write_call),
 )
 
-LFM2 = Family(
-    name="lfm2",
-    models=("lfm2",),
-    dialects=(tagged("lfm2", "<|tool_call_start|>", "<|tool_call_end|>"),),
-    write=lambda calls: f"<|tool_call_start|>{_write_list(calls)}<|tool_call_end|>",
-)
-
-OLMO = Family(
-    name="olmo",
-    models=("olmo",),
-    dialects=(tagged("olmo", "<function_calls>", "</function_calls>"),),
-    write=lambda calls: "<function_calls>" + "\n".join(map(write_call, calls)) + "</function_calls>",
-)
+LFM2 = in_tags("lfm2", "<|tool_call_start|>", "<|tool_call_end|>", write=partial(together, one=write_call))
+OLMO = in_tags("olmo", "<function_calls>", "</function_calls>", write=partial(joined, write_call, between="\n"))

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from agentkit.models.dialects.dialect import Dialect, Family
-from agentkit.models.dialects.source import CutOff, Found, Source, dump
+from agentkit.models.dialects.dialect import Dialect, Family, joined
+from agentkit.models.dialects.source import CutOff, Source, dump
 
 
 def _function(src: Source) -> None:
@@ -27,13 +25,9 @@ def _function(src: Source) -> None:
     src.keep(spec, arguments)
 
 
-def _write(calls: Sequence[Found]) -> str:
-    return "\n".join(f"✿FUNCTION✿: {call.name}\n✿ARGS✿: {dump(call.arguments)}" for call in calls)
-
-
 QWEN_AGENT = Family(
     name="qwen-agent",
     models=("qwen1.5", "qwen2-"),
     dialects=(Dialect(label="qwen-agent", openers=("✿FUNCTION✿",), read=_function),),
-    write=_write,
+    write=joined(lambda call: f"✿FUNCTION✿: {call.name}\n✿ARGS✿: {dump(call.arguments)}", between="\n"),
 )

@@ -14,9 +14,7 @@ Llama's custom form has JSON in the element: `<function=get_weather>{"city": "Os
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from agentkit.models.dialects.dialect import Family, elements
+from agentkit.models.dialects.dialect import Family, elements, joined
 from agentkit.models.dialects.hermes import tagged
 from agentkit.models.dialects.source import Found
 from agentkit.models.dialects.xml import Tags, element, one_newline, plain, unwrapped, written
@@ -46,35 +44,23 @@ def write_element(call: Found) -> str:
     return f"<function={call.name}>\n{parameters}</function>"
 
 
-def _write(calls: Sequence[Found]) -> str:
-    return "\n".join(f"<tool_call>\n{write_element(call)}\n</tool_call>" for call in calls)
-
-
-def _write_seed(calls: Sequence[Found]) -> str:
-    return "\n".join(f"<seed:tool_call>\n{write_element(call)}\n</seed:tool_call>" for call in calls)
-
-
-def _write_minicpm(calls: Sequence[Found]) -> str:
-    return "".join(written(call, _NAMED) for call in calls)
-
-
 QWEN_CODER = Family(
     name="qwen-coder",
     models=("qwen3-coder", "qwen3.5", "qwen3.6", "qwen3.8", "step-3.5"),
     dialects=elements("qwen-coder", element(_FUNCTION), "<function=", "</function>", ("<tool_call>", "</tool_call>")),
-    write=_write,
+    write=joined(lambda call: f"<tool_call>\n{write_element(call)}\n</tool_call>", between="\n"),
 )
 
 SEED = Family(
     name="seed",
     models=("seed-oss", "seed_oss"),
     dialects=(tagged("seed", "<seed:tool_call>", "</seed:tool_call>", item=element(_FUNCTION)),),
-    write=_write_seed,
+    write=joined(lambda call: f"<seed:tool_call>\n{write_element(call)}\n</seed:tool_call>", between="\n"),
 )
 
 MINICPM = Family(
     name="minicpm",
     models=("minicpm",),
     dialects=elements("minicpm", element(_NAMED), "<function name=", "</function>", ("<tool_call>", "</tool_call>")),
-    write=_write_minicpm,
+    write=joined(lambda call: written(call, _NAMED)),
 )

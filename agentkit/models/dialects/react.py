@@ -13,13 +13,12 @@ an `Observation:` is cut off. A leading `Thought:` is reasoning where an action 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from agentkit.core.messages import ToolSpec
-from agentkit.models.dialects.dialect import Dialect, Family
+from agentkit.models.dialects.dialect import Dialect, Family, joined
 from agentkit.models.dialects.items import read_item
-from agentkit.models.dialects.source import CutOff, Found, NoCall, Source, dump
+from agentkit.models.dialects.source import CutOff, NoCall, Source, dump
 from agentkit.models.dialects.tools import only_parameter, takes_nothing, typed
 
 _BLANKS = re.compile(r"[ \t]*+")
@@ -131,10 +130,6 @@ def _thought(src: Source) -> None:
     raise src.prose()
 
 
-def _write(calls: Sequence[Found]) -> str:
-    return "\n".join(f"Action: {call.name}\nAction Input: {dump(call.arguments)}" for call in calls)
-
-
 REACT = Family(
     name="react",
     models=(),
@@ -142,5 +137,5 @@ REACT = Family(
         Dialect(label="react", openers=_label("Action"), closers=("<end_action>",), line_start=True, read=_action),
         Dialect(label="react", closers=("<end_action>",), read=_thought),
     ),
-    write=_write,
+    write=joined(lambda call: f"Action: {call.name}\nAction Input: {dump(call.arguments)}", between="\n"),
 )
