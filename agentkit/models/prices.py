@@ -75,17 +75,8 @@ _IN_GENAI_PRICES: Mapping[str, str] = {
 """Our names of providers -> theirs."""
 
 _BILLS_MORE = (
-    "audio",
-    "computer-use",
-    "deep-research",
-    "image",
-    "live",
-    "ocr",
-    "realtime",
-    "search",
-    "tts",
-    "transcribe",
-)
+    "audio", "computer-use", "deep-research", "image", "live", "ocr", "realtime", "search", "tts", "transcribe",
+)  # fmt: skip
 _PLAIN_TIERS = frozenset({None, "", "auto", "default", "standard", "on_demand"})
 
 

@@ -81,10 +81,7 @@ def grammar(
     return Grammar(
         marks=compile_marks(frozenset((*ALWAYS, *openers, *closers, *quotes))),
         openers=openers,
-        bare=(
-            BEGINS_WITH_THOUGHT,
-            *(dialect for dialect in dialects if not dialect.openers),
-        ),
+        bare=(BEGINS_WITH_THOUGHT, *(dialect for dialect in dialects if not dialect.openers)),
         closers=closers,
         quotes=quotes,
     )

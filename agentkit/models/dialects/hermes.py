@@ -112,10 +112,7 @@ GRANITE = Family(
 PHI = Family(
     name="phi",
     models=("phi-4", "phi4"),
-    dialects=(
-        tagged("phi-4-mini", "functools"),
-        tagged("phi-4-mini", "<|tool_call|>", "<|/tool_call|>"),
-    ),
+    dialects=(tagged("phi-4-mini", "functools"), tagged("phi-4-mini", "<|tool_call|>", "<|/tool_call|>")),
     write=together("functools"),
 )
 
@@ -145,10 +142,7 @@ APERTUS = in_tags(
 GIGACHAT = Family(
     name="gigachat",
     models=("gigachat",),
-    dialects=(
-        tagged("gigachat", "function call<|role_sep|>"),
-        tagged("gigachat", "<|function_call|>"),
-    ),
+    dialects=(tagged("gigachat", "function call<|role_sep|>"), tagged("gigachat", "<|function_call|>")),
     write=each("function call<|role_sep|>\n"),
 )
 

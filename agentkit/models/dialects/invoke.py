@@ -82,12 +82,7 @@ MINIMAX = Family(
     write=_write("minimax:tool_call"),
 )
 
-DSML = Family(
-    name="deepseek-v3.2",
-    models=("deepseek-v3.2", "deepseek-v4"),
-    dialects=_dsml(),
-    write=_write_dsml,
-)
+DSML = Family(name="deepseek-v3.2", models=("deepseek-v3.2", "deepseek-v4"), dialects=_dsml(), write=_write_dsml)
 
 STEP_TAGS = Tags(
     call="<steptml:invoke ",

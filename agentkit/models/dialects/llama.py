@@ -96,9 +96,4 @@ LLAMA = Family(
     alone=True,
 )
 
-XLAM = Family(
-    name="xlam",
-    models=("xlam",),
-    dialects=(BARE_JSON,),
-    write=together(""),
-)
+XLAM = Family(name="xlam", models=("xlam",), dialects=(BARE_JSON,), write=together(""))

@@ -43,10 +43,7 @@ BARE_LIST = Dialect(label="pythonic", whole=True, read=_bare)
 LLAMA4 = Family(
     name="llama4",
     models=("llama-4", "llama4", "toolace"),
-    dialects=(
-        tagged("llama4", "<|python_start|>", "<|python_end|>"),
-        BARE_LIST,
-    ),
+    dialects=(tagged("llama4", "<|python_start|>", "<|python_end|>"), BARE_LIST),
     write=together("<|python_start|>", "<|python_end|>", one=write_call),
 )
 

@@ -71,64 +71,28 @@ ELEMENTS = {"<answer>": "</answer>", "<response>": "</response>"}
 """Elements that hold the answer after a thought: Hunyuan A13B, Ernie 4.5."""
 
 MARKUP = (
-    "<|START_RESPONSE|>",
-    "<|END_RESPONSE|>",
-    "<|START_TEXT|>",
-    "<|END_TEXT|>",
-    "<|open|>response<|sep|>",
-    "<|close|>response<|sep|>",
-    "<|close|>message<|sep|>",
-    '<|open|>message role="assistant"<|sep|>',
-    "<|from|>assistant",
-    "<|im_start|>assistant",
+    "<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>", "<|begin_of_box|>", "<|end_of_box|>",
+    "<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>",
+    '<|open|>message role="assistant"<|sep|>', "<|from|>assistant", "<|im_start|>assistant",
     "<|start_header_id|>assistant<|end_header_id|>",
-    "<|begin_of_box|>",
-    "<|end_of_box|>",
-    "<|recipient|>all\n<|content|>",
-    "<|recipient|> all\n<|content|>",
-    ">>>all\n",
-)
+    "<|recipient|>all\n<|content|>", "<|recipient|> all\n<|content|>", ">>>all\n",
+)  # fmt: skip
 """Marks around the answer that are never for the user."""
 
 STOPS = (
-    "<|im_end|>",
-    "<|endoftext|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|eot|>",
-    "<|eom|>",
-    "<|end_of_text|>",
-    "</s>",
-    "<|call|>",
-    "<|end|>",
-    "<|return|>",
-    "<|stop|>",
-    "<｜end▁of▁sentence｜>",
-    "<|END_OF_TURN_TOKEN|>",
-    "<end_of_turn>",
-    "<start_function_response>",
-    "<turn|>",
-    "<|end_of_msg|>",
-    "<|user|>",
-    "<|observation|>",
-    "<|tool_response>",
-    "<|message_sep|>",
-    "<seed:eos>",
-    "<|eos|>",
-    "[e~[",
-)
+    "<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|eot|>", "<|eom|>", "<|end_of_text|>", "</s>",
+    "<|call|>", "<|end|>", "<|return|>", "<|stop|>", "<｜end▁of▁sentence｜>", "<|END_OF_TURN_TOKEN|>", "<end_of_turn>",
+    "<start_function_response>", "<turn|>", "<|end_of_msg|>", "<|user|>", "<|observation|>", "<|tool_response>",
+    "<|message_sep|>", "<seed:eos>", "<|eos|>", "[e~[",
+)  # fmt: skip
 """Tokens that end an answer: dropped where they end it, or stand before a call or a thought."""
 
+_QUOTING = (
+    "tool_response", "tool_result", "function_results", "function_response", "tools", "document", "documents",
+)  # fmt: skip
 QUOTES = {
-    f"<{name}>": f"</{name}>"
-    for name in (
-        "tool_response",
-        "tool_result",
-        "function_results",
-        "function_response",
-        "tools",
-        "document",
-        "documents",
-    )
-} | {"[TOOL_RESULTS]": "[/TOOL_RESULTS]", "[AVAILABLE_TOOLS]": "[/AVAILABLE_TOOLS]"}
+    **{f"<{name}>": f"</{name}>" for name in _QUOTING},
+    "[TOOL_RESULTS]": "[/TOOL_RESULTS]",
+    "[AVAILABLE_TOOLS]": "[/AVAILABLE_TOOLS]",
+}
 """Elements that quote: what stands in them is text, whatever it looks like."""

@@ -137,11 +137,7 @@ class Account:
 
     def headers(self) -> dict[str, str]:
         """The headers of each request."""
-        return {
-            "content-type": "application/json",
-            "user-agent": "agentkit",
-            "authorization": f"Bearer {self.token}",
-        }
+        return {"content-type": "application/json", "user-agent": "agentkit", "authorization": f"Bearer {self.token}"}
 
     def _ai_url(self) -> str:
         return f"{self.base_url}/accounts/{self.account_id}/ai"

@@ -14,13 +14,9 @@ from agentkit.models.http import Post, Timeouts, Transport, first_words
 from agentkit.models.workers_ai.errors import error_of
 
 _NEVER_SENT = (
-    "ConnectError",
-    "ConnectTimeout",
-    "ConnectionTimeoutError",
-    "PoolTimeout",
-    "ProxyError",
-    "ClientConnector",
-)
+    "ConnectError", "ConnectTimeout", "ConnectionTimeoutError", "PoolTimeout", "ProxyError", "ClientConnector",
+)  # fmt: skip
+"""Beginnings of what libraries raise before anything was sent."""
 _TIMEOUTS = frozenset({"3007", "3008", "7009"})
 """Codes of servers that gave up waiting for another one."""
 

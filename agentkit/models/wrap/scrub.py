@@ -62,10 +62,7 @@ RULES = (
     ),
     Rule(("@",), re.compile(r"(\w://[^\s/:@\"']*:)[^\s/@\"']+(?=@)")),
     Rule(_IN_NAMES, re.compile(rf"({_NAME}\\?[\"']\s*[:=]\s*\\?[\"'])[^\"'\\]+", re.IGNORECASE)),
-    Rule(
-        _IN_NAMES,
-        re.compile(rf"({_NAME}\s*[:=]\s*(?:(?:bearer|basic)\s+)?+)[^\s\"'&,;{{}}\[\]\\]+", re.IGNORECASE),
-    ),
+    Rule(_IN_NAMES, re.compile(rf"({_NAME}\s*[:=]\s*(?:(?:bearer|basic)\s+)?+)[^\s\"'&,;{{}}\[\]\\]+", re.IGNORECASE)),
 )
 """In the order in which they are applied."""
 

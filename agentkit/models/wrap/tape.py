@@ -41,15 +41,8 @@ from agentkit.models.wrapper import Wrapper
 
 VERSION = 1
 _FACTS = (
-    "status",
-    "code",
-    "request_id",
-    "retry_after_s",
-    "retryable",
-    "try_another",
-    "limit_tokens",
-    "requested_tokens",
-)
+    "status", "code", "request_id", "retry_after_s", "retryable", "try_another", "limit_tokens", "requested_tokens",
+)  # fmt: skip
 _TEXTS: Mapping[str, type[TextEvent | ReasoningEvent]] = {"text": TextEvent, "reasoning": ReasoningEvent}
 _CALLS: Mapping[str, type[ToolCallEvent | ToolCallReady]] = {cls.kind: cls for cls in (ToolCallEvent, ToolCallReady)}
 
