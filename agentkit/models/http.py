@@ -214,7 +214,8 @@ class PerLoop:
 
     A loop tells its end through an async generator that waits inside it: asyncio and trio both close those. asyncio
     also closes one that is dropped, together with the model that it belongs to. trio only warns of it, so there the
-    loop itself holds it.
+    loop itself holds it. It holds the transport everywhere until that is closed: a collected cycle may have a model and
+    its connections in it, and connections that are collected before they are closed complain.
     """
 
     def __init__(self, make: Callable[[], Transport]) -> None:
@@ -230,8 +231,9 @@ class PerLoop:
             keeper = _keep(transport, loop, weakref.ref(self))
             with suppress(StopIteration):  # it yields without waiting: one step is enough, and no other task runs
                 keeper.__anext__().__await__().send(None)
-            if is_trio(loop):
-                _HELD.set({**_HELD.get({}), transport: keeper})
+            held = _HELD.get({})
+            held[transport] = keeper if is_trio(loop) else None
+            _HELD.set(held)
             kept = self._kept[loop] = transport, keeper
         return kept[0].send(post)
 
@@ -256,7 +258,7 @@ def is_trio(loop: object) -> bool:
     return type(loop).__module__.partition(".")[0] == "trio"
 
 
-_HELD: anyio.lowlevel.RunVar[dict[Transport, AsyncGenerator[None]]] = anyio.lowlevel.RunVar("agentkit.models.http")
+_HELD: anyio.lowlevel.RunVar[dict[Transport, AsyncGenerator[None] | None]] = anyio.lowlevel.RunVar("agentkit.http")
 
 
 async def _keep(transport: Transport, loop: object, owner: weakref.ref[PerLoop]) -> AsyncGenerator[None]:
@@ -266,8 +268,7 @@ async def _keep(transport: Transport, loop: object, owner: weakref.ref[PerLoop])
     finally:
         if (per_loop := owner()) is not None:
             per_loop.forget(loop)
-        if is_trio(loop):
-            _HELD.get({}).pop(transport, None)
+        _HELD.get({}).pop(transport, None)
         await transport.aclose()
 
 

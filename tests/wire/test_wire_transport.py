@@ -317,6 +317,19 @@ async def test_a_model_that_is_dropped_closes_its_connections():
         assert await anyio.to_thread.run_sync(server.closed.wait, 2)
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_model_that_is_collected_in_a_cycle_closes_without_a_complaint():
+    """An error's traceback or a stream that was left makes such cycles; aiohttp warns of what is collected open."""
+    with raw_server(reply(HELLO)) as server:
+        model = model_of(server)
+        await model.call(request())
+        cycle = [model]
+        cycle.append(cycle)
+        del model, cycle
+        gc.collect()
+        assert await anyio.to_thread.run_sync(server.closed.wait, 2)
+
+
 async def test_a_model_can_be_used_after_aclose():
     """It opens a new pool."""
     with raw_server(reply(HELLO)) as server:
