@@ -18,7 +18,7 @@ from typing import Protocol
 
 import anyio
 
-from agentkit.core.events import Delta, Emit, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from agentkit.core.events import Delta, Emit, RetryEvent, deltas_of
 from agentkit.core.messages import Assistant
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models.http import Post, Reply, Transport, first_words
@@ -146,10 +146,7 @@ class Exchange:
         if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"data:", b"event:", b":")):
             return await self._streamed(body, _nothing())
         answer = self.turn.whole(body)
-        if self.emit is not None:
-            deltas: list[Delta] = [ReasoningEvent(answer.reasoning)] if answer.reasoning else []
-            deltas += [TextEvent(answer.content)] if answer.content else []
-            await self._show([*deltas, *map(ToolCallEvent, answer.tool_calls)])
+        await self._show(deltas_of(answer))
         return answer
 
     async def _streamed(self, head: bytes, chunks: AsyncIterator[bytes]) -> Assistant:
