@@ -342,6 +342,9 @@ HOSTILE = {
     "blanks": " " * MEGABYTE,
     "surplus braces": '{"a":1}' + "}" * MEGABYTE,
     "keys": "{" + "a:1," * (MEGABYTE // 4),
+    "comments around it": "# {\n" * (MEGABYTE // 4) + "{} " + "// }\n" * (MEGABYTE // 5) + "/*" * (MEGABYTE // 2),
+    "backward quotes": '{"a": ' + "`x" * (MEGABYTE // 2),
+    "wrong brackets": "[" * 199 + "1" + "}" * MEGABYTE,
     "a long key": "{" + "a" * MEGABYTE,
 }
 
@@ -432,6 +435,20 @@ def test_every_mixture_of_damage_is_mended(data, value):
     """Any mixture of quotes, literals, tuples, comments, blanks and trailing commas is read as what was meant."""
     text = data.draw(st.builds(lambda: damaged(value, data.draw)))
     assert same(repair(text).value, value)
+
+
+@given(objects | st.lists(values, max_size=4), st.data())
+@settings(deadline=None, max_examples=300)
+def test_a_wrong_bracket_is_put_right_or_refused(value, data):
+    """Whichever closing bracket has become one of the other kind, no other value is read."""
+    text = json.dumps(value)
+    at = data.draw(st.sampled_from([index for index, letter in enumerate(text) if letter in "]}"]))
+    wrong = text[:at] + ("]" if text[at] == "}" else "}") + text[at + 1 :]
+    try:
+        read = repair(wrong)
+    except JSONError:
+        return
+    assert same(read.value, value) or not read.repaired, "unrepaired: it stood in a text"
 
 
 @given(objects.filter(bool))

@@ -14,7 +14,8 @@ MAX_TRIES = 50
 
 _FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\n(.*?)```", re.DOTALL)
 _OPENER = re.compile(r"[{\[]")
-_BEGUN = re.compile(r"""\{\s*(?:["'“]|[\w$]+\s*:)[^{}\[]*[{\[]|\[\s*(?:["'“\d-][^\[{\])]*)?\{""")
+_MEMBERS = re.compile(r"""["'“:,{]""")
+_CLOSED = {"{": re.compile(r"[^{}\[]*\}"), "[": re.compile(r"[^{\[\])]*[\])]")}
 _GOES_ON = re.compile(r"""[\s}\])]*,\s*(["'])[^"'\n]{1,60}\1\s*:""")
 
 
@@ -78,8 +79,12 @@ def _values_in_prose(text: str, *, truncated: bool) -> list[Any]:
         except JSONError as error:
             if error.reason == "truncated":
                 break
-            if _BEGUN.match(text, opener.start()):
+            read = text[at : error.position]
+            if not _MEMBERS.search(read):  # prose in brackets
+                continue
+            if _OPENER.search(read) or not _CLOSED[opener.group()].match(text, error.position):
                 raise
+            at = error.position
             continue
         if _GOES_ON.match(text, found.end):
             raise JSONError("members follow the end of the object", reason="malformed", position=found.end)

@@ -34,6 +34,8 @@ NOT_FOUND = {
     'So: {"a": "one "two"", "b": [1, 2]}': "malformed",
     'So: [{"a": 1}, {"a": x}, {"a": 3}]': "malformed",
     'So: [1, x, {"a": 1}]': "malformed",
+    'So: {"a": "b}", "c": [1] so far': "malformed",
+    'So: [["a", b], [1, 2]]': "malformed",
     'So: {"a": {"b": 1}}, "c": 2}': "malformed",
     '{"a": 1, "b": "rm -rf /': "truncated",
     '```json\n{"a": 1,': "truncated",
