@@ -36,7 +36,7 @@ def resolve_model(name: str) -> Model:
     """
     provider, colon, model = name.strip().partition(":")
     if provider == _LOCAL:
-        return _local(model or None)
+        return Local(model or None)
     if prefix := next((p for p in _PREFIXES if name.startswith(p)), None):
         provider, colon, model = _PREFIXES[prefix], ":", name
     server = SERVERS.get(provider.lower())
@@ -64,12 +64,8 @@ def default_model() -> Model:
     if env("OPENAI_API_KEY"):
         return ChatCompletions(env("OPENAI_MODEL") or OPENAI_MODEL)
     if importlib.util.find_spec("xllamacpp") is not None:
-        return _local(None)
+        return Local()
     raise UsageError(NO_MODEL)
-
-
-def _local(path: str | None) -> Model:
-    return Local(path)
 
 
 def _unknown(name: str, provider: str) -> str:

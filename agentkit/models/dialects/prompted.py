@@ -22,7 +22,6 @@ from typing import Any
 
 from agentkit.core.events import Delta, Emit, ToolCallEvent
 from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolResult, User
-from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
 from agentkit.models.dialects import reasoning
 from agentkit.models.dialects.dialect import Family
@@ -99,7 +98,7 @@ class Prompted(Wrapper):
             messages=messages,
             tools=(),
             withheld=(),
-            settings=_without_tools(request.settings),
+            settings=replace(request.settings, tool_choice=None, parallel_tool_calls=None),
             output=request.output if forbidden else None,  # a server that enforces it leaves no room for a call
         )
         reading = Reading(
@@ -235,12 +234,6 @@ def _choice(request: Request, *, forbidden: bool) -> str:
             raise UsageError(f"tool_choice names {name!r}, which is not offered: {offered}")
         case name:
             return THIS_CALL.format(name=name)
-
-
-def _without_tools(settings: Settings) -> Settings:
-    if settings.tool_choice is None and settings.parallel_tool_calls is None:
-        return settings
-    return replace(settings, tool_choice=None, parallel_tool_calls=None)
 
 
 def _without_calls(emit: Emit | None) -> Emit | None:

@@ -37,7 +37,6 @@ def profile_of(can: Capabilities, *, native: bool, json_mode: bool = True) -> Pr
         stream_usage=not native,  # no field of the native schema: the usage comes unasked
         output="json_schema" if json_mode else None,
         output_with_tools=False,  # Cloudflare's clients never combine them
-        system_role="system",
     )
 
 
@@ -96,14 +95,13 @@ class WorkersEncoder(Encoder):
         return told, json_bytes.dumps({"type": "json_schema", "json_schema": output.schema})
 
 
-def prompt_body(prompt: str, settings: Settings, can: Capabilities, more: Mapping[str, Any]) -> dict[str, Any]:
+def prompt_body(prompt: str, settings: Settings, can: Capabilities) -> dict[str, Any]:
     """The body of the Prompt form.
 
     Args:
         prompt: The text to go on with, or to answer.
         settings: Sampling; what a prompt knows no use for (tools) is left out.
         can: What the model can do.
-        more: Further fields; None is left out.
 
     Raises:
         UsageError: The prompt is empty.
@@ -111,7 +109,7 @@ def prompt_body(prompt: str, settings: Settings, can: Capabilities, more: Mappin
     if not isinstance(prompt, str) or not prompt:
         raise UsageError("the prompt is empty: give a text of at least one character")
     sampling = {name: getattr(settings, name) for name in (*can.ranges, "stop", "reasoning_effort")}
-    fields = {**sampling, "max_tokens": settings.max_tokens or MAX_TOKENS, **more}
+    fields = {**sampling, "max_tokens": settings.max_tokens or MAX_TOKENS}
     kept = {name: value for name, value in fields.items() if value is not None and name not in can.dropped}
     return {"prompt": prompt, **kept, **settings.extra}
 

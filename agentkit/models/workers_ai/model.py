@@ -38,7 +38,7 @@ from agentkit.models.workers_ai.encode import MAX_TOKENS, WorkersEncoder, check_
 from agentkit.models.workers_ai.errors import error_from_fault, hushed
 from agentkit.models.workers_ai.journal import Journal
 from agentkit.models.workers_ai.posting import json_post, post_json, was_not_accepted
-from agentkit.models.workers_ai.ranges import check, check_response_format
+from agentkit.models.workers_ai.ranges import check
 from agentkit.models.workers_ai.trim import Trim, trimmed
 from agentkit.models.workers_ai.turn import Noting, Turn, billed
 from agentkit.models.workers_ai.ways import Said, way
@@ -182,13 +182,10 @@ class WorkersAI(Connected):
             UsageError: A parameter cannot be right; nothing was sent.
             ModelError: There is no answer.
         """
-        if raw is not None and not isinstance(raw, bool):
-            raise UsageError(f"raw={raw!r}: it must be True or False")
-        if response_format is not None:
-            check_response_format(response_format)
-        merged = self._merged(settings_of(settings))
-        more = {"raw": raw, "lora": lora, "response_format": response_format, **self._options}
-        body = prompt_body(prompt, merged, self.can, more)
+        fields = {"raw": raw, "lora": lora, "response_format": response_format}
+        more = Settings(extra={name: value for name, value in fields.items() if value is not None})
+        merged = self._merged(settings_of(settings) | more)
+        body = {**self._options, **prompt_body(prompt, merged, self.can)}
 
         def write(stream: bool) -> Encoded:  # noqa: FBT001 - see `Turn.write`
             return Encoded(json_bytes.dumps({**body, "stream": True} if stream else body), NO_TOOLS)

@@ -68,15 +68,6 @@ def check(settings: Settings, ranges: Ranges) -> None:
         raise UsageError(f"extra={{{name!r}: ...}}: this field is written by WorkersAI itself")
     if "raw" in extra and not isinstance(extra["raw"], bool):
         raise UsageError(f"raw={extra['raw']!r}: it must be True or False")
-    if "response_format" in extra:
-        check_response_format(extra["response_format"])
-
-
-def check_response_format(value: Any) -> None:
-    """Refuse a `response_format` that the server would refuse.
-
-    Raises:
-        UsageError: Its type is unknown.
-    """
+    value = extra.get("response_format", {})
     if not isinstance(value, Mapping) or value.get("type", "json_object") not in _FORMATS:
         raise UsageError(f"response_format={value!r}: its type must be one of {', '.join(_FORMATS)}")
