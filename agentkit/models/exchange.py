@@ -36,21 +36,16 @@ AFTER_FINISH_REASON_S = 5.0
 
 
 class Reader(Protocol):
-    """Puts an answer together from the payloads of an event stream.
-
-    Attributes:
-        done: The server said that nothing follows.
-        is_over: The answer is whole, although more may follow.
-    """
+    """Puts an answer together from the payloads of an event stream."""
 
     @property
     def done(self) -> bool:
-        """See above."""
+        """Whether the server said that nothing follows."""
         ...
 
     @property
     def is_over(self) -> bool:
-        """See above."""
+        """Whether the answer is whole, although more may follow."""
         ...
 
     def feed(self, payload: bytes) -> Iterable[Delta]:

@@ -19,13 +19,11 @@ def _recipient(src: Source) -> None:
     """Read a name and its arguments on the next line."""
     src.take(" ")
     spec = src.tools.get(src.word())
-    if spec is None or not src.take("\n", "{"):
+    if spec is None or not (src.take("\n") or src.sees("{")):
         raise src.prose()
-    if src.text[src.at - 1] == "{":
-        src.at -= 1
     src.take("<|content|>")
     src.space()
-    src.calls.append(Found(spec.name, src.arguments()))
+    src.keep(spec, src.arguments())
 
 
 def _first(src: Source) -> None:

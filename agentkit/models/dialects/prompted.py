@@ -51,7 +51,6 @@ class Prompted(Wrapper):
     """A model that can call tools, made of one that cannot.
 
     Attributes:
-        inner: The model that is wrapped.
         family: The form in which tools, calls and results are written.
     """
 

@@ -62,11 +62,7 @@ class Reading:
 
 
 class Recovering(Wrapper):
-    """A model whose answers are taken apart.
-
-    Attributes:
-        inner: The model that is wrapped.
-    """
+    """A model whose answers are taken apart."""
 
     def __init__(
         self,

@@ -135,7 +135,8 @@ class Run:
     async def _forget_failed(self) -> None:
         waiting = {key for chunk in self.journal.progress.waiting.values() for key in chunk.keys}
         found = [(item.key, await self._read(index, item)) for index, item in enumerate(self.items)]
-        self.journal.again([key for key, one in found if one.answer is None and key not in waiting])
+        if failed := [key for key, one in found if one.answer is None and key not in waiting]:
+            self.journal.write({"again": failed})
 
     def _chunks(self) -> Iterator[list[Prepared]]:
         """What is still to be sent, in requests that are not too large."""

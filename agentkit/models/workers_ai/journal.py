@@ -16,10 +16,9 @@ import importlib
 import importlib.util
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from agentkit.errors import Conflict
@@ -110,9 +109,7 @@ class Journal:
             self._file.write(b"\n")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
 
@@ -124,11 +121,6 @@ class Journal:
             os.fsync(self._file.fileno())
         for line in lines:
             self.progress.apply(line)
-
-    def again(self, keys: Sequence[str]) -> None:
-        """These items are to be sent once more."""
-        if keys:
-            self.write({"again": list(keys)})
 
     def _lock(self) -> None:
         """Hold the file; where the system has no such locks (Windows), nothing is held.

@@ -54,10 +54,13 @@ async def post_json(
 
 def json_post(url: str, headers: Mapping[str, str], body: Any, *, timeout_s: float) -> Post:
     """A request with this JSON; without any it is a GET."""
-    headers, timeouts = {**headers, "accept": "application/json"}, Timeouts(idle_s=timeout_s)
-    if body is None:
-        return Post(url=url, headers=headers, body=b"", timeouts=timeouts, method="GET")
-    return Post(url=url, headers=headers, body=json_bytes.dumps(body), timeouts=timeouts)
+    return Post(
+        url=url,
+        headers={**headers, "accept": "application/json"},
+        body=b"" if body is None else json_bytes.dumps(body),
+        timeouts=Timeouts(idle_s=timeout_s),
+        method="GET" if body is None else "POST",
+    )
 
 
 def was_not_accepted(error: ModelError) -> bool:

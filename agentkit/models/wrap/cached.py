@@ -35,7 +35,6 @@ class Cached(Wrapper):
     """A model that is asked each question once.
 
     Attributes:
-        inner: The model that is asked.
         store: The answers by key, as JSON texts.
     """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from itertools import zip_longest
 from typing import Any
 
 from agentkit.core.messages import Assistant, JSONValue, Message, ToolCall, ToolResult, ToolSpec
@@ -84,8 +85,8 @@ def difference(recorded: JSONValue, now: JSONValue, where: str = "request") -> s
         names = [*recorded, *(name for name in now if name not in recorded)]
         pairs = ((f"{where}.{name}", recorded.get(name, _ABSENT), now.get(name, _ABSENT)) for name in names)
     elif isinstance(recorded, list) and isinstance(now, list):
-        longest = range(max(len(recorded), len(now)))
-        pairs = ((f"{where}[{i}]", _item(recorded, i), _item(now, i)) for i in longest)
+        both = zip_longest(recorded, now, fillvalue=_ABSENT)
+        pairs = ((f"{where}[{i}]", one, other) for i, (one, other) in enumerate(both))
     elif type(recorded) is type(now) and recorded == now:
         return None
     else:
@@ -99,10 +100,6 @@ class _Absent:
 
 
 _ABSENT = _Absent()
-
-
-def _item(values: list[JSONValue], index: int) -> JSONValue:
-    return values[index] if index < len(values) else _ABSENT
 
 
 def _shown(value: JSONValue, other: JSONValue) -> str:

@@ -33,9 +33,6 @@ class RateLimited(Wrapper):
 
     A process that forks has an allowance of its own in each child. Retries of the wrapped model are not counted;
     `Retrying(RateLimited(model))` counts each try.
-
-    Attributes:
-        inner: The model that is asked.
     """
 
     def __init__(

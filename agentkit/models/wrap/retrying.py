@@ -18,7 +18,6 @@ class Retrying(Wrapper):
     that do not, and for whole constructions, such as a `Fallback`.
 
     Attributes:
-        inner: The model that is asked.
         retries: When it is asked again.
     """
 
