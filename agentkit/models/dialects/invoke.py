@@ -11,11 +11,9 @@ Values are verbatim. DeepSeek (DSML) says of each value whether it is a string; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from agentkit.models.dialects.dialect import Dialect, Family, Write, elements, joined
-from agentkit.models.dialects.source import Found, dump
-from agentkit.models.dialects.xml import Tags, element, written
+from agentkit.models.dialects.source import Found
+from agentkit.models.dialects.xml import Tags, element, plain, written
 
 
 def _tags(before: str, closing: str, *outer: str) -> Tags:
@@ -53,16 +51,12 @@ def _write(outer: str) -> Write:
     return joined(lambda call: written(call, tags, "\n"), f"<{outer}>\n", f"\n</{outer}>", between="\n")
 
 
-def _write_dsml(calls: Sequence[Found]) -> str:
-    lines = ["<｜DSML｜tool_calls>"]
-    for call in calls:
-        lines.append(f'<｜DSML｜invoke name="{call.name}">')
-        for key, value in call.arguments.items():
-            kind = "true" if isinstance(value, str) else "false"
-            text = value if isinstance(value, str) else dump(value)
-            lines.append(f'<｜DSML｜parameter name="{key}" string="{kind}">{text}</｜DSML｜parameter>')
-        lines.append("</｜DSML｜invoke>")
-    return "\n".join((*lines, "</｜DSML｜tool_calls>"))
+def _written_dsml(call: Found) -> str:
+    parameters = ""
+    for key, value in call.arguments.items():
+        kind = "true" if isinstance(value, str) else "false"
+        parameters += f'<｜DSML｜parameter name="{key}" string="{kind}">{plain(value)}</｜DSML｜parameter>\n'
+    return f'<｜DSML｜invoke name="{call.name}">\n{parameters}</｜DSML｜invoke>'
 
 
 INVOKE = Family(
@@ -82,7 +76,12 @@ MINIMAX = Family(
     write=_write("minimax:tool_call"),
 )
 
-DSML = Family(name="deepseek-v3.2", models=("deepseek-v3.2", "deepseek-v4"), dialects=_dsml(), write=_write_dsml)
+DSML = Family(
+    name="deepseek-v3.2",
+    models=("deepseek-v3.2", "deepseek-v4"),
+    dialects=_dsml(),
+    write=joined(_written_dsml, "<｜DSML｜tool_calls>\n", "\n</｜DSML｜tool_calls>", between="\n"),
+)
 
 STEP_TAGS = Tags(
     call="<steptml:invoke ",

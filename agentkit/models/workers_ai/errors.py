@@ -22,7 +22,7 @@ from agentkit.errors import (
     RequestRefused,
     Unavailable,
 )
-from agentkit.models.chat_completions.errors import Fault, error_from, fault_of, kind_of
+from agentkit.models.chat_completions.errors import Fault, error_from, kind_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,19 +95,14 @@ _DAY_S = 86_400
 _TELLING_CHARS = 8
 
 
-def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
-    """The error that an answer is.
+def error_from_fault(fault: Fault, status: int, headers: Mapping[str, str]) -> ModelError:
+    """The error that a fault is.
 
     Args:
-        status: HTTP status.
+        fault: What the body says (`fault_of`).
+        status: HTTP status; 200 for an error that came as an answer.
         headers: Of the answer, `get` in lower case.
-        body: As it came.
     """
-    return error_from_fault(fault_of(body), status, headers)
-
-
-def error_from_fault(fault: Fault, status: int, headers: Mapping[str, str]) -> ModelError:
-    """The error that a fault is; see `error_of`."""
     traced = _REQUEST_ID.search(fault.message)
     fault = replace(fault, message=_REQUEST_ID.sub("", fault.message).strip() or "no explanation")
     code = code_in(fault)

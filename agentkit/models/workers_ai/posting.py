@@ -9,9 +9,10 @@ import anyio
 
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models import json_bytes
+from agentkit.models.chat_completions.errors import fault_of
 from agentkit.models.exchange import MAX_ANSWER_BYTES, MAX_ERROR_BYTES
 from agentkit.models.http import Post, Timeouts, Transport, first_words
-from agentkit.models.workers_ai.errors import error_of
+from agentkit.models.workers_ai.errors import error_from_fault
 
 _NEVER_SENT = (
     "ConnectError", "ConnectTimeout", "ConnectionTimeoutError", "PoolTimeout", "ProxyError", "ClientConnector",
@@ -46,7 +47,7 @@ async def post_json(
         async with sending as reply:
             if not 200 <= reply.status < 300:
                 body = await reply.beginning(max_bytes=MAX_ERROR_BYTES)
-                raise error_of(reply.status, reply.headers, body)
+                raise error_from_fault(fault_of(body), reply.status, reply.headers)
             body = await reply.read(max_bytes=MAX_ANSWER_BYTES)
             return _opened(body, reply.headers)
     raise Unavailable(f"no whole answer within {timeout_s} s")
@@ -78,5 +79,5 @@ def _opened(body: bytes, headers: Mapping[str, str]) -> Any:
     except ValueError:
         raise MalformedResponse(f"the answer is not JSON: {first_words(body)}") from None
     if isinstance(value, Mapping) and value.get("success") is False:
-        raise error_of(200, headers, body)
+        raise error_from_fault(fault_of(body), 200, headers)
     return value["result"] if isinstance(value, Mapping) and "result" in value else value

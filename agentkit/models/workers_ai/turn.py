@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from agentkit.core.messages import Assistant
 from agentkit.errors import ModelError
 from agentkit.models.chat_completions.encode import Encoded
-from agentkit.models.chat_completions.errors import Fault
+from agentkit.models.chat_completions.errors import Fault, fault_of
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
 from agentkit.models.http import Post, Reply, Timeouts, Transport
 from agentkit.models.prices import Price, cost_usd
 from agentkit.models.workers_ai.decode import NativeReader, read_body, require_something
-from agentkit.models.workers_ai.errors import error_from_fault, error_of, hush, hushed
+from agentkit.models.workers_ai.errors import error_from_fault, hush, hushed
 
 _KEPT_HEADERS = ("cf-aig-cache-status", "cf-aig-log-id", "cf-aig-step", "cf-aig-run-id")
 
@@ -63,7 +63,7 @@ class Turn:
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
         """The error that an answer with this status is."""
-        return hush(error_of(status, headers, body), self.secrets)
+        return hush(error_from_fault(fault_of(body), status, headers), self.secrets)
 
     def _blame(self, fault: Fault) -> ModelError:
         return hush(error_from_fault(fault, 200, {}), self.secrets)
