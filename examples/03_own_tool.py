@@ -6,31 +6,31 @@ python examples/03_own_tool.py "How much is 250 dollars in euros?"
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal
+from typing import Any
 
 from agentkit import Agent, ToolFailed, tool
 
-Currency = Literal["USD", "EUR", "JPY"]
-RATES = {"USD": 1.0, "EUR": 0.92, "JPY": 149.5}
+RATES = {"dollars": 1.0, "euros": 0.92, "yen": 149.5}
 
 
 @tool(
     idempotent=True,
     examples=[
-        ("Change 20 euros into yen.", {"amount": 20, "source": "EUR", "target": "JPY"}),
-        ("What is 5 dollars in euros?", {"amount": 5, "source": "USD", "target": "EUR"}),
+        ("Change 20 euros into yen.", {"amount": 20, "source": "euros", "target": "yen"}),
+        ("What is 5 dollars in euros?", {"amount": 5, "source": "dollars", "target": "euros"}),
     ],
 )
-def convert_money(amount: float, source: Currency, target: Currency) -> str:
+def convert_money(amount: float, source: str, target: str) -> str:
     """Convert an amount of money from one currency to another.
 
     Args:
         amount: How much money, in the source currency.
-        source: The currency to convert from.
+        source: The currency to convert from: dollars, euros or yen.
         target: The currency to convert to.
     """
-    if amount < 0:
-        raise ToolFailed("the amount must not be negative")
+    for currency in (source, target):
+        if currency not in RATES:
+            raise ToolFailed(f"there is no rate for {currency!r}; there are: {', '.join(RATES)}")
     return f"{amount / RATES[source] * RATES[target]:.2f} {target}"
 
 

@@ -38,6 +38,7 @@ class Result(Generic[Out]):
         steps: Answers of the model in this turn.
         pending: The calls that wait for a human's decision.
         session: The session that the run was kept under, if any.
+        explanation: What was wrong with the last answer, where that ended the run.
     """
 
     entries: tuple[Entry, ...]

@@ -70,8 +70,14 @@ def test_the_web_search_example(capsys, monkeypatch):
 
 
 def test_the_own_tool_example(capsys):
-    """A Literal parameter and a failure that the model can read."""
-    lines = [call("convert_money", amount=250, source="USD", target="EUR"), "230 euros."]
+    """A failure that the model can read, and a result."""
+    lines = [
+        call("convert_money", amount=250, source="pesos", target="euros"),
+        call("convert_money", amount=250, source="dollars", target="euros"),
+        "230 euros.",
+    ]
     with Scripted(lines) as model:
         load("03_own_tool").main(model=model)
-    assert "230.00 EUR" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "there are: dollars, euros, yen" in said
+    assert "230.00 euros" in said
