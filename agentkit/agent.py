@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, Literal, TypeAlias, TypedDict, Unpack, cast, overload
 
 import anyio
+from typing_extensions import TypeVar
 
 from agentkit.core.events import Event
 from agentkit.core.limits import Limits
@@ -31,14 +32,16 @@ from agentkit.tooling.output import ToolOutput
 from agentkit.tooling.tool import Tool, tool
 from agentkit.tooling.toolsets import collect
 
-Deps = TypeVar("Deps")
-Out = TypeVar("Out")
+Deps = TypeVar("Deps", default=Any)
+Out = TypeVar("Out", default=str)
 Other = TypeVar("Other")
 
 Wanted: TypeAlias = type[Other] | NativeOutput[Other] | PromptedOutput[Other] | Callable[..., Other]
 """What `output=` takes, as far as a type checker can tell the output's type from it."""
 Awaited: TypeAlias = Callable[..., Awaitable[Other]]
 """An async function as `output=`."""
+
+Tools: TypeAlias = Iterable[Tool[..., Any] | Callable[..., Any]]
 
 Decisions = Mapping[str, Any]
 """By call id: True, False, a reason to deny, or a dict of other arguments."""
@@ -60,6 +63,19 @@ class RunOptions(TypedDict, total=False):
     limits: Limits
     session: str
     history: History
+
+
+class AgentOptions(TypedDict, total=False):
+    """What an agent takes beside its model, tools, instructions and output; see `Agent`."""
+
+    limits: Limits
+    settings: Settings
+    store: Store | None
+    name: str | None
+    approve: Approver | None
+    view: Iterable[View]
+    summariser: Model | str | None
+    on_tool_error: Literal["tell", "raise"]
 
 
 class Agent(Generic[Deps, Out]):
@@ -90,12 +106,40 @@ class Agent(Generic[Deps, Out]):
         "tools",
     )
 
+    @overload
+    def __init__(
+        self,
+        model: Model | str | None = None,
+        tools: Tools = (),
+        instructions: str | Callable[[Deps], str] = "",
+        *,
+        output: Awaited[Out],
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        model: Model | str | None = None,
+        tools: Tools = (),
+        instructions: str | Callable[[Deps], str] = "",
+        output: Wanted[Out] = ...,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Agent[Any, Any],
+        model: Model | str | None = None,
+        tools: Tools = (),
+        instructions: str | Callable[[Deps], str] = "",
+        output: Any = ...,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
     def __init__(  # noqa: PLR0913 - the parts of an agent
         self,
         model: Model | str | None = None,
-        tools: Iterable[Tool[..., Any] | Callable[..., Any]] = (),
+        tools: Tools = (),
         instructions: str | Callable[[Deps], str] = "",
-        output: Wanted[Out] | Any = str,
+        output: Any = str,
         limits: Limits = Limits(),  # noqa: B008 - a frozen value
         settings: Settings = NO_SETTINGS,
         store: Store | None = None,
@@ -354,7 +398,7 @@ class Agent(Generic[Deps, Out]):
         self,
         *,
         model: Model | str | None = None,
-        tools: Iterable[Tool[..., Any] | Callable[..., Any]] | None = None,
+        tools: Tools | None = None,
     ) -> Iterator[Agent[Deps, Out]]:
         """Within the `with` block this agent runs with another model or other tools: for tests."""
         changed = object.__new__(type(self))

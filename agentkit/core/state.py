@@ -386,9 +386,9 @@ class State:
 
     @property
     def next_wave(self) -> Lanes:
-        """The lanes of the first wave that still has open calls; refused and output calls are lanes of their own.
+        """The lanes of the first wave that still has open calls; each refused call is a lane of its own.
 
-        Refused calls come first (they are answered at once), calls that carry the output last.
+        Refused calls come first (they are answered at once), calls that carry the output last, one after another.
         """
         refused = [c.call.id for c in self.open.values() if c.planned is not None and c.planned.refusal is not None]
         if refused:
@@ -397,7 +397,7 @@ class State:
             lanes = (tuple(call_id for call_id in lane if call_id in self.open) for lane in wave)
             if left := tuple(lane for lane in lanes if lane):
                 return left
-        return tuple((call_id,) for call_id in self.open)
+        return (tuple(self.open),)
 
 
 def fold(entries: Iterable[Entry]) -> State:

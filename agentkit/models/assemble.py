@@ -52,7 +52,8 @@ MAX_LOOKS = 64
 MAX_DOUBTS = 64
 """How often the arguments of one call are read to see whether they are whole: it keeps hostile streams linear."""
 
-_CUT = frozenset({"length", "content_filter", "error"})
+CUT = frozenset({"length", "content_filter", "error"})
+"""Finish reasons of an answer that is not whole."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -93,7 +94,7 @@ def finish_reason_of(said: Any, *, has_calls: bool) -> str:
 
 def cut_off_last(calls: Sequence[ToolCall], finish_reason: str, last: int = -1) -> tuple[ToolCall, ...]:
     """The calls, where the `last` one counts as cut off if the answer was cut before it was whole."""
-    if calls and finish_reason in _CUT and not is_whole_object(calls[last].arguments):
+    if calls and finish_reason in CUT and not is_whole_object(calls[last].arguments):
         marked = list(calls)
         marked[last] = replace(calls[last], truncated=True)
         return tuple(marked)

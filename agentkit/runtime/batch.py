@@ -6,6 +6,8 @@ else can. A cancelled call is answered under a shield; then the cancel goes on.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import anyio
 
 from agentkit.core.decide import Recover, RunTools
@@ -22,6 +24,7 @@ INTERRUPTED = "interrupted: the call had started, its outcome is unknown."
 EXPIRED = "not run: the deadline has passed."
 CUT_SHORT = "interrupted by the deadline: the call had started, its outcome is unknown."
 DENIED = "denied by the user"
+TAKEN = "not used: the output was accepted already."
 SIBLING_FAILED = "not accepted yet: another call of the same answer failed. See its result, then call {name} again."
 GONE = "not run: the tool {name} is not available any more."
 
@@ -32,7 +35,8 @@ async def run_tools(run: Run, action: RunTools) -> None:
         for call_id in (call_id for lane in action.lanes for call_id in lane):
             await _answer(run, run.state.open[call_id], EXPIRED, "limit")
         return
-    with run.deadline():
+    runs = run.state.open[action.lanes[0][0]].runs  # reading an output has a deadline of its own
+    with run.deadline() if runs else nullcontext():
         if len(action.lanes) == 1:
             await _run_lane(run, action.lanes[0])
         else:
@@ -137,12 +141,15 @@ async def _record(run: Run, call: OpenCall, called: Called, ready: Prepared) -> 
 
 
 async def _take_output(run: Run, call: OpenCall, planned: PlannedCall) -> None:
-    """The call that carries the output: accepted if the value is valid and nothing beside it failed."""
+    """The call that carries the output: accepted if it is the first valid one and nothing beside it failed."""
     if run.state.batch_failed:
         await _answer(run, call, SIBLING_FAILED.format(name=planned.name), "error")
         return
+    if run.state.output is not None:
+        await _answer(run, call, TAKEN, "error")
+        return
     try:
-        await run.read_output(planned.arguments, may_be_blank=False)
+        await run.read_output(planned.arguments)
     except OutputFault as fault:
         await _answer(run, call, str(fault), "invalid")
     else:

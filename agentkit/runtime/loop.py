@@ -136,9 +136,9 @@ async def check_output(run: Run, action: CheckOutput) -> None:
     """End the turn with a good answer; send a bad one back, or end without an output."""
     state = run.state
     if run.output is NO_OUTPUT:
-        text = state.output if state.output is not None else run.final_text
+        source = state.output if state.output is not None else run.final_answer
         try:
-            await run.read_output(text, may_be_blank=state.refusals > 0 or not action.may_correct)
+            await run.read_output(source, may_be_blank=state.refusals > 0 or not action.may_correct)
         except OutputFault as fault:
             if action.may_correct:
                 await run.append(OutputRefused(reason=str(fault)))
@@ -161,10 +161,10 @@ async def finish(run: Run, action: Finish) -> Result[Any]:
 
 async def recall_output(run: Run) -> None:
     """The output of a turn that had ended before this process took it up."""
-    text = run.state.output if run.state.output is not None else run.closing_text
-    if run.output is NO_OUTPUT and text is not None and run.state.ended not in (None, "output", "closed"):
+    source = run.state.output if run.state.output is not None else run.closing_answer
+    if run.output is NO_OUTPUT and source is not None and run.state.ended not in (None, "output", "closed"):
         with suppress(OutputFault):
-            await run.read_output(text, may_be_blank=True)
+            await run.read_output(source, may_be_blank=True)
 
 
 def _sound(answer: Assistant, state: State) -> Assistant:

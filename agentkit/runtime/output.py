@@ -12,34 +12,36 @@ as one precise text.
 
 from __future__ import annotations
 
-import json
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, overload
+
+from typing_extensions import TypeVar
 
 from agentkit.core.json_repair import JSONError
 from agentkit.core.messages import ToolSpec
 from agentkit.core.result import NO_OUTPUT
 from agentkit.core.settings import Settings
-from agentkit.errors import Retry
 from agentkit.models.dialects import extract_json
 from agentkit.models.model import OutputSchema
-from agentkit.tooling.arguments import explain_pydantic
+from agentkit.tooling.arguments import InvalidArguments
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.invoke import Prepared, invoke
 from agentkit.tooling.results import to_text
 from agentkit.tooling.tool import Tool
 
-Out = TypeVar("Out")
+Out = TypeVar("Out", default=Any)
 
 Mode: TypeAlias = Literal["text", "native", "tool", "prompted"]
 
 BLANK = "Your answer was empty. Please answer the question, or call a tool."
 
 _OPENER = re.compile(r"[{\[]")
+_BEGUN = re.compile(r"[{\[](?!\^?[\w .-]*\])")
+"""Where JSON may begin; a mark such as [1] or [a link] is none."""
 _UNSURE = string.digits + string.ascii_letters + "+-."
 """The end of a text that goes on: a number may still grow, a word is not yet one."""
 
@@ -48,18 +50,32 @@ class OutputFault(ValueError):
     """The answer is not the output that was asked for; the text says why, for the model."""
 
 
-@dataclass(frozen=True, slots=True)
-class NativeOutput(Generic[Out]):
+@dataclass(frozen=True, slots=True, init=False)
+class _Way(Generic[Out]):
+    """A way to get an output, named by its class."""
+
+    wanted: Any
+
+    @overload
+    def __init__(self, wanted: Callable[..., Awaitable[Out]]) -> None: ...
+    @overload
+    def __init__(self, wanted: type[Out] | Callable[..., Out]) -> None: ...
+    @overload
+    def __init__(self: _Way[Any], wanted: Any) -> None: ...
+    def __init__(self, wanted: Any) -> None:
+        object.__setattr__(self, "wanted", wanted)
+
+
+class NativeOutput(_Way[Out]):
     """`output=NativeOutput(Invoice)`: the server is asked to enforce the schema."""
 
-    type: type[Out] | Callable[..., Out]
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PromptedOutput(Generic[Out]):
+class PromptedOutput(_Way[Out]):
     """`output=PromptedOutput(Invoice)`: the schema is written into the instructions; works with any model."""
 
-    type: type[Out] | Callable[..., Out]
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +87,8 @@ class OutputType(Generic[Out]):
         schema: What `Request.output` is set to, in native mode.
         spec: The tool that carries the value, in tool mode.
         instructions: What is added to the agent's instructions, in prompted mode.
-        parameters: The schema that faults are explained by.
-        validate: The answer -> value: JSON text, or in text mode the text. Raises `ValueError`. None: as it is.
-        plain: Text that is no JSON -> value, where the type is one that a bare text can be (`str | Invoice`, a date).
+        validate: The answer -> value: what its JSON holds, or in text mode the text. None: as it is.
+        plain: Whether text that is no JSON may be the value (`str | Invoice`, a date).
         begun: JSON text that is not complete -> value. Raises where it is none yet.
         function: Makes the output of the value; `validate` gives its `Prepared` arguments.
     """
@@ -82,9 +97,8 @@ class OutputType(Generic[Out]):
     schema: OutputSchema | None = None
     spec: ToolSpec | None = None
     instructions: str = ""
-    parameters: Mapping[str, Any] | None = None
-    validate: Callable[[str], Any] | None = None
-    plain: Callable[[str], Any] | None = None
+    validate: Callable[[Any], Any] | None = None
+    plain: bool = False
     begun: Callable[[str], Any] | None = None
     function: Tool[..., Any] | None = None
 
@@ -101,8 +115,14 @@ class OutputType(Generic[Out]):
             return replace(settings, tool_choice=self.spec.name)
         return settings
 
-    async def read(self, text: str, *, may_be_blank: bool, context: ToolContext[Any]) -> Any:
+    async def read(self, text: str, *, truncated: bool, may_be_blank: bool, context: ToolContext[Any]) -> Any:
         """The output in an answer's text, or in the arguments of the call that carries it.
+
+        Args:
+            text: The answer or the arguments.
+            truncated: It was cut off, so its end says nothing.
+            may_be_blank: An empty text is an answer, where text is asked for.
+            context: For a function.
 
         Raises:
             OutputFault: There is none; says what to mend. What a function of the user's raised is its cause.
@@ -110,12 +130,10 @@ class OutputType(Generic[Out]):
         if self.mode == "text" and not text.strip() and not may_be_blank:
             raise OutputFault(BLANK)
         try:
-            value = self._text(text) if self.mode == "text" else self._json(text)
-        except Retry as wish:
-            raise OutputFault(str(wish)) from None
-        if self.function is None:
-            return value
-        return await _called(self.function, value, context)
+            value = self._text(text) if self.mode == "text" else self._json(text, truncated=truncated)
+        except (JSONError, InvalidArguments) as fault:
+            raise OutputFault(str(fault)) from None
+        return value if self.function is None else await _called(self.function, value, context)
 
     def partial(self, text: str) -> Any:
         """The output as far as it has come, in an answer that goes on; `NO_OUTPUT` if it is none yet."""
@@ -125,38 +143,33 @@ class OutputType(Generic[Out]):
         return NO_OUTPUT
 
     def _text(self, text: str) -> Any:
-        try:
-            return text if self.validate is None else self.validate(text)
-        except ValueError as fault:
-            raise OutputFault(self._explained(fault)) from None
+        return text if self.validate is None else self.validate(text)
 
-    def _json(self, text: str) -> Any:
+    def _json(self, text: str, *, truncated: bool) -> Any:
         assert self.validate is not None
-        with suppress(ValueError):
-            return self.validate(text)
         try:
-            mended = json.dumps(extract_json(text), ensure_ascii=False)
-        except JSONError as fault:
-            if self.plain is not None and not _OPENER.search(text):
-                with suppress(ValueError):
-                    return self.plain(text.strip())
-            hint = f" Call {self.spec.name} with the result." if self.spec else " Answer with the JSON alone."
-            raise OutputFault(f"the answer is not the JSON that was asked for: {fault}.{hint}") from None
-        try:
-            return self.validate(mended)
-        except ValueError as fault:
-            raise OutputFault(self._explained(fault)) from None
-
-    def _explained(self, fault: ValueError) -> str:
-        """The fault in short lines for the model."""
-        problems: Any = fault  # pydantic's ValidationError, or what a validator of the type itself raised
-        if hasattr(fault, "errors"):
-            return "\n".join(explain_pydantic(problems, self.parameters or {}))
-        return str(fault)
+            return self.validate(_value_in(text, truncated=truncated))
+        except (JSONError, InvalidArguments) as fault:
+            if self.plain and not truncated and text.strip() and not _BEGUN.search(text):
+                with suppress(InvalidArguments):
+                    return self.validate(text.strip())
+            if isinstance(fault, InvalidArguments):
+                raise
+            hint = f"Call {self.spec.name} with the result." if self.spec else "Answer with the JSON alone."
+            hint = "It was cut off: answer shorter." if truncated else hint
+            raise OutputFault(f"the answer is not the JSON that was asked for: {fault}. {hint}") from None
 
     def render(self, value: Any) -> str:
         """The value as text."""
         return to_text(value)
+
+
+def _value_in(text: str, *, truncated: bool) -> Any:
+    """What the JSON of an answer holds."""
+    value = extract_json(text, truncated=truncated)
+    if truncated and type(value) in (int, float):
+        raise JSONError("the text may stop within a number", reason="truncated", position=len(text))
+    return value
 
 
 async def _called(function: Tool[..., Any], prepared: Prepared, context: ToolContext[Any]) -> Any:

@@ -24,6 +24,7 @@ from agentkit.core.settings import Settings
 from agentkit.core.state import IllegalEntry, OpenCall, State
 from agentkit.core.view import Projection
 from agentkit.errors import StoreError
+from agentkit.models.assemble import CUT
 from agentkit.models.model import Model, Request
 from agentkit.runtime.output import OutputFault, OutputType
 from agentkit.tooling.context import NO_CALL, ToolContext, ignore
@@ -36,6 +37,9 @@ View: TypeAlias = Callable[[Sequence[Message]], Sequence[Message]]
 
 Approver: TypeAlias = Callable[[ToolCall], Any]
 """Decides about a call, sync or async: True, False, a reason to deny, or a dict of other arguments."""
+
+
+TOO_LATE = "the deadline passed while the output was made."
 
 
 class Early(Protocol):
@@ -204,15 +208,15 @@ class Run:
         return self.task.limits.summarise_at_tokens is not None and not self.state.summarised
 
     @property
-    def final_text(self) -> str:
-        """The text of the last answer."""
-        return next((e.content for e in reversed(self.entries) if isinstance(e, Assistant) and not e.aborted), "")
+    def final_answer(self) -> Assistant:
+        """The last answer."""
+        return next(e for e in reversed(self.entries) if isinstance(e, Assistant) and not e.aborted)
 
     @property
-    def closing_text(self) -> str | None:
+    def closing_answer(self) -> Assistant | None:
         """The text with which the last turn ended; None if it ended otherwise."""
         last = self.entries[-2] if len(self.entries) > 1 else None
-        return last.content if isinstance(last, Assistant) and not last.tool_calls and not last.aborted else None
+        return last if isinstance(last, Assistant) and not last.tool_calls and not last.aborted else None
 
     def shown(self, call: OpenCall) -> ToolCall:
         """The call with its resolved name and its repaired arguments."""
@@ -247,19 +251,28 @@ class Run:
             session=task.session,
         )
 
-    async def read_output(self, text: str, *, may_be_blank: bool) -> None:
+    async def read_output(self, source: Assistant | str, *, may_be_blank: bool = False) -> None:
         """Take the output from an answer's text, or from the arguments of the call that carries it.
 
         Raises:
             OutputFault: There is none; `explanation` says why. `faults` has what ends the run for it.
         """
+        answer = source if isinstance(source, Assistant) else Assistant(content=source)
         try:
-            self.output = await self.task.output.read(text, may_be_blank=may_be_blank, context=self.context(NO_CALL))
+            self.output = await self._output_in(answer, may_be_blank=may_be_blank)
         except OutputFault as fault:
             self.explanation = str(fault)
             if self.task.raise_tool_errors and fault.__cause__ is not None:
                 self.faults.append(fault.__cause__)
             raise
+
+    async def _output_in(self, answer: Assistant, *, may_be_blank: bool) -> Any:
+        cut, context = answer.finish_reason in CUT, self.context(NO_CALL)
+        with self.deadline():
+            return await self.task.output.read(
+                answer.content, truncated=cut, may_be_blank=may_be_blank, context=context
+            )
+        raise OutputFault(TOO_LATE)
 
     @property
     def offered(self) -> Mapping[str, Tool[..., Any]]:

@@ -16,6 +16,7 @@ from agentkit.errors import UsageError
 from agentkit.tooling.annotations import fields_of, type_in_frames
 from agentkit.tooling.arguments import explain_pydantic
 from agentkit.tooling.context import ToolContext
+from agentkit.tooling.faults import words
 from agentkit.tooling.portable import portable
 from agentkit.tooling.signature import ABSENT, REQUIRED, Parameter, Signature
 
@@ -55,6 +56,15 @@ class Validator:
             raise ReservedName(f"{min(reserved)}: unknown parameter")
         return arguments
 
+    def validate_begun(self, text: str) -> Any:
+        """What has come of the arguments, in a text that stops in the middle.
+
+        Raises:
+            ValueError: Not enough of them yet.
+        """
+        validator = (self._adapter or self._build()).validator
+        return validator.validate_json(text, allow_partial="trailing-strings")
+
     def bind(self, arguments: Mapping[str, Any], context: ToolContext[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments of the call."""
         return self.signature.bind(arguments, context)
@@ -65,10 +75,20 @@ class Validator:
 
         if isinstance(error, ValidationError):
             return explain_pydantic(error, parameters)
-        return (str(error) if isinstance(error, ReservedName) else f"{type(error).__name__}: {error}",)
+        return (str(error) if isinstance(error, ReservedName) else words(error),)
 
     def _build(self) -> TypeAdapter[dict[str, Any]]:
-        self._adapter = _adapter(self.signature)
+        self._adapter = _adapter(_Arguments(self.signature))
+        return self._adapter
+
+
+class ValueValidator(Validator):
+    """Turns JSON text into the value of the signature's only parameter: the text holds it without a name."""
+
+    __slots__ = ()
+
+    def _build(self) -> TypeAdapter[Any]:
+        self._adapter = _adapter(_Value(self.signature))
         return self._adapter
 
 
@@ -79,7 +99,7 @@ def json_schema_of(signature: Signature, *, name: str) -> dict[str, Any]:
         UsageError: A type has no schema; the message names the parameter of tool `name`.
     """
     try:
-        return clean(_adapter(signature).json_schema(schema_generator=_generator()))
+        return clean(_adapter(_Arguments(signature)).json_schema(schema_generator=_generator()))
     except Exception as error:  # a type's own hooks may raise anything
         missing = str(error.name) if isinstance(error, NameError) else ""
         if missing not in ("", *signature.names) and (found := type_in_frames(missing)) is not None:
@@ -119,12 +139,22 @@ class _Arguments:
         )
 
 
-def _adapter(signature: Signature) -> TypeAdapter[dict[str, Any]]:
+class _Value(_Arguments):
+    """Tells pydantic of the type of the only parameter."""
+
+    def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The hook by which a type describes itself to pydantic."""
+        [parameter] = self.signature.parameters
+        return _field(parameter, handler, self.signature.names)["schema"]
+
+
+def _adapter(described: _Arguments) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter  # noqa: PLC0415 - heavy
 
-    adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(Annotated[Any, _Arguments(signature)])
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[Any, described])
     if not adapter.pydantic_complete:
-        adapter.rebuild(raise_errors=True, _types_namespace=signature.names or None)  # says which name is missing
+        names = described.signature.names or None
+        adapter.rebuild(raise_errors=True, _types_namespace=names)  # says which name is missing
     return adapter
 
 
