@@ -123,9 +123,16 @@ def find(words: Words, value: Any) -> tuple[int, int] | None:
 
 
 def pieces(words: Words, most: int = MAX_LENGTH) -> Iterator[tuple[int, int]]:
-    """All pieces of a text that begin and end with a word."""
+    """All pieces of a text that begin and end with a word, and cut nothing that stands in quotes."""
     starts = [index for index, word in enumerate(words) if word[-1].isalnum()]
-    return ((i, j + 1) for i in starts for j in starts if i <= j < i + most)
+    marks = [index for index, word in enumerate(words) if word in '"“”']
+    quoted = [(i + 1, j) for i, j in zip(marks[::2], marks[1::2], strict=False)]
+    return (
+        (i, j + 1)
+        for i in starts
+        for j in starts
+        if i <= j < i + most and all(j < begin or end <= i or i <= begin < end <= j + 1 for begin, end in quoted)
+    )
 
 
 def listed(words: Words, begin: int, end: int, *, numeric: bool) -> list[Any]:

@@ -35,6 +35,11 @@ def test_a_list_keeps_its_bounds():
     assert len(settled(TRIP, "Trip to Lima on 2027-02-28 with Kim, Raj, Pia and Tom.").get("who", [])) <= 3
 
 
+def test_what_stands_in_quotes_is_not_cut():
+    """A name inside of them is nobody's; the whole of them may be part of more."""
+    assert all(choice.get("to") is None for choice in plan(NOTE, 'Write "Call Bob" with normal priority.').choices)
+
+
 def _is_literal(piece):
     try:
         return isinstance(json.loads(piece), str)
@@ -94,6 +99,15 @@ TRIP = tool(
     who={**LIST, "maxItems": 3},
     breakfast=FLAG,
 )
+NOTE = tool(
+    [
+        ('Write "Milk is out" with high priority.', {"text": "Milk is out"}),
+        ('Write "New plan" and send it to Petra.', {"text": "New plan", "to": "Petra"}),
+    ],
+    ["text"],
+    text=TEXT,
+    to=TEXT,
+)
 SUM = tool(
     [("Sum of 4, 9 and 12?", {"n": [4, 9, 12]}), ("Add up 7 and 3.5", {"n": [7, 3.5]})],
     n={"type": "array", "items": NUMBER},
@@ -133,6 +147,7 @@ CERTAIN = [
         "Trip to Lima on 2027-02-28 with Kim & Raj, breakfast included.",
         {"to": "Lima", "day": "2027-02-28", "breakfast": True},
     ),
+    (NOTE, 'Write "Call Bob" with normal priority.', {"text": "Call Bob"}),
     (SUM, "Sum of 15, -4, 8.25 and 101?", {"n": [15, -4, 8.25, 101]}),
 ]
 
