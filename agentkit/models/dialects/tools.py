@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from agentkit.core.json_repair import JSONError, repair
+from agentkit.core.json_schema import resolve, type_of
 from agentkit.core.messages import ToolSpec
 
 Offered: TypeAlias = ToolSpec | Mapping[str, Any]
@@ -105,38 +106,18 @@ def _types(schema: Any, root: Mapping[str, Any]) -> set[str]:
     types: set[str] = set()
     pending, seen = [schema], 0
     while pending and seen < _MAX_SCHEMAS:
-        seen += 1
         part = pending.pop()
         if not isinstance(part, Mapping):
             continue
+        seen += 1
         declared = part.get("type", ())
         types.update([declared] if isinstance(declared, str) else declared)
         if part.get("nullable") is True:
             types.add("null")
         values = [*part.get("enum", ()), *([part["const"]] if "const" in part else ())]
         if not declared:
-            types.update(_TYPE_NAMES.get(type(value), "") for value in values)
+            types.update(map(type_of, values))
         for key in ("anyOf", "oneOf", "allOf"):
             pending.extend(part.get(key, ()))
-        if isinstance(reference := part.get("$ref"), str):
-            pending.append(_resolve(reference, root))
+        pending.append(resolve(root, part.get("$ref")))
     return types - {""}
-
-
-_TYPE_NAMES: dict[type, str] = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    list: "array",
-    dict: "object",
-    type(None): "null",
-}
-
-
-def _resolve(reference: str, root: Mapping[str, Any]) -> Any:
-    """What a local reference (`#/$defs/City`) names."""
-    place: Any = root
-    for key in reference.removeprefix("#").strip("/").split("/"):
-        place = place.get(key.replace("~1", "/").replace("~0", "~")) if isinstance(place, Mapping) else None
-    return place

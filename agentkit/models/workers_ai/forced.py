@@ -17,6 +17,7 @@ from agentkit.core.json_repair import JSONError
 from agentkit.core.messages import Assistant, ToolCall
 from agentkit.models.assemble import new_call_id
 from agentkit.models.dialects import extract_json
+from agentkit.models.dialects.xml import plain
 from agentkit.models.model import Request, tell
 from agentkit.models.workers_ai.encode import forces_a_call
 from agentkit.models.wrapper import Wrapper
@@ -95,5 +96,4 @@ def _calls(value: Any, names: set[str]) -> Iterator[ToolCall | None]:
 
 def _call(name: str, rest: Mapping[str, Any]) -> ToolCall:
     given = next((rest[key] for key in _ARGUMENTS if key in rest), rest)
-    arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-    return ToolCall(id=new_call_id(), name=name, arguments=arguments, recovered=_LABEL)
+    return ToolCall(id=new_call_id(), name=name, arguments=plain(given), recovered=_LABEL)

@@ -45,7 +45,7 @@ def canonical(request: Request, numbers: Numbers) -> dict[str, JSONValue]:
 
 def to_text(value: JSONValue) -> str:
     """The value as JSON text: the same for equal values, with the keys in order."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=plain)
 
 
 def _message(message: Message, numbers: Numbers) -> dict[str, JSONValue]:
@@ -75,7 +75,8 @@ def _settings(settings: Settings) -> dict[str, JSONValue]:
     return {name: value for name, value in {**values, "extra": settings.extra or None}.items() if value is not None}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What stands in JSON for a value that it does not know."""
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 

@@ -35,7 +35,7 @@ from agentkit.core.messages import Assistant, JSONValue
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.assemble import new_call_id
 from agentkit.models.model import Model, Request, tell
-from agentkit.models.wrap.canonical import Numbers, canonical, difference, to_text
+from agentkit.models.wrap.canonical import Numbers, canonical, difference, plain, to_text
 from agentkit.models.wrap.scrub import secrets_of, without_secrets
 from agentkit.models.wrapper import Wrapper
 
@@ -158,10 +158,7 @@ class Player:
 
 
 def _line(value: JSONValue) -> bytes:
-    text = json.dumps(
-        value, ensure_ascii=False, default=lambda part: dict(part) if isinstance(part, Mapping) else str(part)
-    )
-    return text.encode("utf-8", "backslashreplace") + b"\n"
+    return json.dumps(value, ensure_ascii=False, default=plain).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _read(path: Path) -> tuple[Mapping[str, Any], list[_Recorded]]:
