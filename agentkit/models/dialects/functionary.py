@@ -12,7 +12,7 @@ The first `>>>` stands in the prompt, so a message may begin with the recipient.
 from __future__ import annotations
 
 from agentkit.models.dialects.dialect import Dialect, Family, joined
-from agentkit.models.dialects.source import Found, Source, dump
+from agentkit.models.dialects.source import Source, dump
 
 
 def _recipient(src: Source) -> None:
@@ -31,11 +31,11 @@ def _first(src: Source) -> None:
     if not src.take("all\n"):
         if src.names_no_tool():
             raise src.prose()
-        name = src.word()
+        spec = src.tools.get(src.word())
         if not src.take("\n") or not src.take("<|content|>"):
             raise src.prose()
         src.space()
-        src.calls.append(Found(name, src.arguments()))
+        src.keep(spec, src.arguments())
         return
     if src.take("<|content|>"):
         src.silent = True

@@ -1,14 +1,28 @@
-"""`Prompted` and `Recovering` around a model that may be given by its name.
+"""Models that may be given by their names, and `Prompted` and `Recovering` around them.
 
 The adapters themselves are wrapped by those of `dialects`, which therefore know no names.
 """
 
 from __future__ import annotations
 
+from agentkit.errors import UsageError
 from agentkit.models import dialects
 from agentkit.models.dialects.recovering import Recover
 from agentkit.models.model import Model
-from agentkit.models.wrap.wrapper import as_model
+from agentkit.models.providers import resolve_model
+
+
+def as_model(model: Model | str) -> Model:
+    """The model, or the one that the string names.
+
+    Raises:
+        UsageError: It is neither a model nor the name of one.
+    """
+    if isinstance(model, str):
+        return resolve_model(model)
+    if isinstance(model, type) or not callable(getattr(model, "call", None)):
+        raise UsageError(f"{model!r} is no model: give an object with `async def call(...)`, or 'provider:model'")
+    return model
 
 
 class Prompted(dialects.Prompted):

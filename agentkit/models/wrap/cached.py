@@ -26,8 +26,8 @@ from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
 from agentkit.models.assemble import new_call_id
 from agentkit.models.model import Model, Request, tell
+from agentkit.models.wrap.by_name import as_model
 from agentkit.models.wrap.canonical import Numbers, canonical, to_text
-from agentkit.models.wrap.wrapper import as_model
 from agentkit.models.wrapper import Wrapper
 
 

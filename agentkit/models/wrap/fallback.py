@@ -8,7 +8,8 @@ from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.model import Model, Request
-from agentkit.models.wrap.wrapper import Heard, as_model
+from agentkit.models.wrap.by_name import as_model
+from agentkit.models.wrap.heard import Heard
 from agentkit.models.wrapper import close, has_native_output, has_native_tools
 
 

@@ -23,8 +23,8 @@ from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.model import Model, Request
+from agentkit.models.wrap.by_name import as_model
 from agentkit.models.wrap.windows import Allowance, Spent, Window, estimated_tokens
-from agentkit.models.wrap.wrapper import as_model
 from agentkit.models.wrapper import Wrapper
 
 

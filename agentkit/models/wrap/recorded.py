@@ -11,8 +11,8 @@ from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant
 from agentkit.errors import UsageError
 from agentkit.models.model import Model, Request
+from agentkit.models.wrap.by_name import as_model
 from agentkit.models.wrap.tape import Player, Recorder
-from agentkit.models.wrap.wrapper import as_model
 
 Mode: TypeAlias = Literal["auto", "record", "replay"]
 

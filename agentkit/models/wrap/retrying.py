@@ -7,7 +7,8 @@ from agentkit.core.messages import Assistant
 from agentkit.errors import ModelError, UsageError
 from agentkit.models.model import Model, Request
 from agentkit.models.retrying import Retries
-from agentkit.models.wrap.wrapper import Heard, as_model
+from agentkit.models.wrap.by_name import as_model
+from agentkit.models.wrap.heard import Heard
 from agentkit.models.wrapper import Wrapper
 
 

@@ -493,6 +493,7 @@ POSITIVE = (
         (TIME,),
     ),
     Sample("functionary", 'get_weather\n<|content|>{"city": "Oslo"}<|stop|>', (OSLO,)),
+    Sample("functionary", 'functions.get_weather\n<|content|>{"city": "Oslo"}', (OSLO,)),
     Sample("harmony", "<|channel|>commentary to=functions.get_time <|constrain|>json<|message|><|call|>", (TIME,)),
     Sample(
         "minicpm",
