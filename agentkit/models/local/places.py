@@ -40,6 +40,7 @@ SURE = 2.0
 WANTED = 3.0
 """A score at which a value stands there on purpose: an optional one is not taken for less."""
 _ENDS = frozenset({".", "!", "?"})
+_QUOTES = frozenset('"“”')
 _BETWEEN = frozenset({",", ";", "and", "&"})
 _NOWHERE = Place(0.0, 0, 0, None)
 
@@ -105,6 +106,7 @@ class Habit:
             + (1 + after / self.after.total() if after else 0)
             + (0 if not self.capital else 2.5 if _is_capital(words, begin, end) else -1)
             + (0.25 if end - begin in self.lengths else 0)
+            - (1 if _neighbour(words, begin - 1) in _QUOTES and not _QUOTES & self.before.keys() else 0)
         )
 
 
@@ -125,7 +127,7 @@ def find(words: Words, value: Any) -> tuple[int, int] | None:
 def pieces(words: Words, most: int = MAX_LENGTH) -> Iterator[tuple[int, int]]:
     """All pieces of a text that begin and end with a word, and cut nothing that stands in quotes."""
     starts = [index for index, word in enumerate(words) if word[-1].isalnum()]
-    marks = [index for index, word in enumerate(words) if word in '"“”']
+    marks = [index for index, word in enumerate(words) if word in _QUOTES]
     quoted = [(i + 1, j) for i, j in zip(marks[::2], marks[1::2], strict=False)]
     return (
         (i, j + 1)
