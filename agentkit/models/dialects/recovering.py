@@ -11,7 +11,7 @@ answer was to be JSON. Thoughts are taken out whether or not there are tools.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -22,7 +22,7 @@ from agentkit.models.dialects.answer import Parsed
 from agentkit.models.dialects.families import family_named
 from agentkit.models.dialects.fence import Fences
 from agentkit.models.dialects.splitter import Splitter
-from agentkit.models.model import Model, Request
+from agentkit.models.model import Model, Request, tell
 from agentkit.models.wrapper import Wrapper
 
 Recover: TypeAlias = Literal["auto", "always", "never"]
@@ -156,18 +156,14 @@ class _Listening:
         deltas = self._splitter.feed(delta.text)
         if len(deltas) == 1:
             return self._emit(deltas[0])
-        return self._tell(deltas) if deltas else None
+        return tell(self._emit, deltas) if deltas else None
 
     async def _take(self, delta: Delta) -> None:
-        match delta:
-            case RetryEvent():
-                self._begin()
-                await self._pass_on(delta)
-            case ToolCallEvent():
-                await self._server_calls()
-                await self._pass_on(delta)
-            case _:
-                await self._pass_on(delta)
+        if isinstance(delta, RetryEvent):
+            self._begin()
+        elif isinstance(delta, ToolCallEvent):
+            await self._server_calls()
+        await tell(self._emit, (delta,))
 
     async def finish(self, answer: Assistant) -> Assistant:
         """The whole answer, after what was waiting for more text was told."""
@@ -175,7 +171,7 @@ class _Listening:
             await self._server_calls()
         if "".join(self._texts) != answer.content:  # it did not stream its text, or another one
             await self._tell_again(answer.content)
-        await self._tell(self._splitter.end(truncated=answer.finish_reason == "length"))
+        await tell(self._emit, self._splitter.end(truncated=answer.finish_reason == "length"))
         return _joined(answer, self._splitter.finish())
 
     async def _server_calls(self) -> None:
@@ -194,15 +190,7 @@ class _Listening:
         if told != Parsed():
             rest = _rest(told, self._splitter.said)
             deltas = [RetryEvent("the answer was read again"), *deltas] if rest is None else rest
-        await self._tell(deltas)
-
-    async def _tell(self, deltas: Iterable[Delta]) -> None:
-        for delta in deltas:
-            await self._pass_on(delta)
-
-    async def _pass_on(self, delta: Delta) -> None:
-        if (wait := self._emit(delta)) is not None:
-            await wait
+        await tell(self._emit, deltas)
 
 
 def _rest(told: Parsed, now: Parsed) -> list[Delta] | None:
