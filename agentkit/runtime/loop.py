@@ -122,9 +122,8 @@ async def call_model(run: Run, action: CallModel) -> None:
                 return
             raise
         except BaseException:  # a cancel: what was heard is kept, never acted on
-            with anyio.CancelScope(shield=True):
-                text = "" if heard is None else heard.text
-                await run.append(Assistant(content=text, finish_reason="aborted", aborted=True))
+            text = "" if heard is None else heard.text
+            await run.append(Assistant(content=text, finish_reason="aborted", aborted=True))
             raise
         answer = _sound(answer, run.state)
         await run.append(answer)

@@ -6,30 +6,18 @@ Every call gets its place in the plan, also the one that cannot run: it is plann
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from agentkit.core.decide import Plan
 from agentkit.core.entries import Planned, PlannedCall
 from agentkit.core.messages import Outcome, ToolCall
 from agentkit.runtime.run import Run
 from agentkit.tooling.arguments import InvalidArguments, read_arguments, resolve_name, unknown_tool
-from agentkit.tooling.invoke import Prepared, prepare
+from agentkit.tooling.invoke import prepare
 from agentkit.tooling.lanes import plan_waves
-from agentkit.tooling.tool import Tool
 
 LAST_REQUEST = "not run: the limit on {last} is reached. Answer with what you have."
 NO_ROOM = "not run: the limit on tool calls is reached."
 TOO_OFTEN = "not run: {name} may be called {count} times in this conversation turn, and it was."
-
-
-def _needs_approval(tool: Tool[..., Any], prepared: Prepared) -> bool:
-    wish = tool.requires_approval
-    if not callable(wish):
-        return wish
-    try:
-        return bool(wish(dict(prepared.arguments)))
-    except Exception:  # noqa: BLE001 - where the question itself fails, a human decides
-        return True
 
 
 def plan_batch(run: Run, action: Plan) -> Planned:
@@ -82,6 +70,6 @@ def _plan_call(run: Run, call: ToolCall, action: Plan, room: int | None, used: d
         name=name,
         arguments=prepared.text,
         repaired=prepared.repaired,
-        needs_approval=_needs_approval(tool, prepared),
+        needs_approval=tool.approval_needed(prepared),
         idempotent=tool.idempotent,
     )

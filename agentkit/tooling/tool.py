@@ -77,7 +77,7 @@ class Tool(ToolDefinition, Generic[P, R]):
         if not callable(self.requires_approval):
             return self.requires_approval
         try:
-            return bool(self.requires_approval(prepared.arguments))
+            return bool(self.requires_approval(dict(prepared.arguments)))
         except Exception:  # noqa: BLE001 - the safe side
             return True
 
