@@ -270,7 +270,8 @@ async def test_a_cancel_at_any_moment_leaves_the_line_in_order():
 @pytest.mark.anyio
 async def test_a_loop_that_died_is_not_waited_for():
     """Who waited in it is gone; the next one in line is woken."""
-    model = RateLimited(Busy(0), max_concurrent=1)
+    busy = Busy(0)
+    model = RateLimited(busy, max_concurrent=1)
     line = model._line()
     spent = await line.start(0)
 
@@ -282,7 +283,9 @@ async def test_a_loop_that_died_is_not_waited_for():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(model.call, ASK)
             await anyio.wait_all_tasks_blocked()
+            assert busy.most == 0
             line.end(spent, 0, 0)
+    assert busy.most == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine has no fork")

@@ -280,6 +280,7 @@ async def test_a_call_is_announced_also_when_the_deadline_passes_meanwhile():
             if not events:
                 await anyio.sleep(0.3)
             events.append(event)
+    assert kinds(events).count("tool_result") == kinds(events).count("tool_call") == 1_100
     lawful(events)
 
 
@@ -288,7 +289,9 @@ async def test_the_events_of_an_agent_that_is_a_tool_keep_the_promises_too():
     inner = Agent(Scripted([call("add", a=1, b=2), "3"]), [add])
     agent = Agent(Scripted([call("inner", question="q"), "done"]), [inner.as_tool(name="inner")])
     events = await events_of(agent)
-    lawful([e.value for e in events if e.kind == "tool_progress"])
+    told = [e.value for e in events if e.kind == "tool_progress"]
+    assert {"step", "tool_call", "tool_result", "text", "finished"} <= set(kinds(told))
+    lawful(told)
 
 
 @given(st.lists(answers, min_size=1, max_size=5), limits, st.sampled_from([True, False, None]))

@@ -165,11 +165,15 @@ async def test_a_session_that_cannot_be_given_back_is_no_reason_to_fail(tmp_path
     """The run is over and its result is there; the lease runs out."""
     monkeypatch.setattr(sqlite, "BUSY_S", 0.05)
     path = await written(tmp_path / "runs.db")
-    log = await SQLite(path).open("s")
+    log = await SQLite(path, lease_s=0.2).open("s")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     await log.close()
     other.close()
+    await anyio.sleep(0.3)
+    again = await SQLite(path).open("s")
+    assert again.entries == log.entries
+    await again.close()
 
 
 async def test_who_lost_the_session_does_not_give_it_back(tmp_path):

@@ -51,15 +51,12 @@ def card_of(path: Path) -> Card:
     """
     found = values(path, {_TEMPLATE, _TOKENS, _KINDS, *_ENDS})
     template, tokens, kinds = found.get(_TEMPLATE), found.get(_TOKENS), found.get(_KINDS)
-    names = tokens if isinstance(tokens, list) else []
-    pairs = zip(names, kinds if isinstance(kinds, list) else [], strict=False)
-    ends = [found.get(key) for key in _ENDS]
+    names = dict(enumerate(tokens)) if isinstance(tokens, list) and all(isinstance(t, str) for t in tokens) else {}
+    marked = enumerate(kinds if isinstance(kinds, list) else ())
     return Card(
         template=template if isinstance(template, str) else "",
-        controls={
-            name: index for index, (name, kind) in enumerate(pairs) if kind == _CONTROL and isinstance(name, str)
-        },
-        ends=tuple(names[index] for index in ends if isinstance(index, int) and index < len(names)),
+        controls={names[token]: token for token, kind in marked if kind == _CONTROL and token in names},
+        ends=tuple(names[token] for key in _ENDS if isinstance(token := found.get(key), int) and token in names),
     )
 
 

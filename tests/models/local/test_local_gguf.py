@@ -36,11 +36,18 @@ WHOLE = gguf(
 )
 
 
+WANTED = {"tokenizer.chat_template", "general.name", "general.count", "tokens", "counts", "missing"}
+
+
+def _int(value):
+    return struct.pack("<i", value)
+
+
 def read(tmp_path, data):
     file = tmp_path / "x.gguf"
     file.write_bytes(data)
     card_of(file)
-    return values(file, {"tokenizer.chat_template", "general.name", "general.count", "tokens", "counts", "missing"})
+    return values(file, WANTED)
 
 
 def test_wanted_values_are_read_and_all_else_is_passed_over(tmp_path):
@@ -77,7 +84,27 @@ def test_a_card_of_nonsense_is_an_empty_one(tmp_path):
 def test_damage_is_a_value_error_or_nothing_at_all(tmp_path_factory, at, junk):
     """No damaged file takes memory, time or another exception."""
     with suppress(ValueError):
-        read(tmp_path_factory.mktemp("gguf"), WHOLE[:at] + junk + WHOLE[at + len(junk) :])
+        found = read(tmp_path_factory.mktemp("gguf"), WHOLE[:at] + junk + WHOLE[at + len(junk) :])
+        assert found.keys() <= WANTED
+        assert all(isinstance(value, str | int | list) for value in found.values())
+
+
+@pytest.mark.parametrize(
+    ("tokens", "end"),
+    [(WORDS, -1), (WORDS, -9), (WORDS, 3), (struct.pack("<IQii", 5, 2, 7, 3), 0)],
+    ids=["negative", "far below", "beyond", "numbers"],
+)
+def test_an_end_that_is_no_token_of_the_file_is_none(tmp_path, tokens, end):
+    """Negative, too large, or of a list that holds no texts."""
+    file = tmp_path / "x.gguf"
+    kinds = struct.pack("<IQii", 5, 2, 3, 3)
+    name = "tokenizer.ggml."
+    file.write_bytes(
+        gguf((name + "tokens", 9, tokens), (name + "token_type", 9, kinds), (name + "eos_token_id", 5, _int(end)))
+    )
+    card = card_of(file)
+    assert card.ends == ()
+    assert all(isinstance(control, str) for control in card.controls)
 
 
 @pytest.mark.parametrize(
