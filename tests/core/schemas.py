@@ -255,22 +255,28 @@ def branch_of(value, schema, root):
     raise AssertionError(f"{value!r} does not fit {schema!r}")
 
 
-def completed(value, schema, root) -> Any:
-    """The value as a validator gives it on: with the defaults of what was left out."""
-    schema = branch_of(value, schema, root)
+def completed(value, schema, root, like=ABSENT) -> Any:
+    """The value as a validator gives it on: with the defaults of what was left out.
+
+    Of a choice that the value would fit in several ways, the branch is the one that `like` was drawn for.
+    """
+    like = value if like is ABSENT else like
+    schema = branch_of(like, schema, root)
     if isinstance(value, dict) and "const" not in schema:
         declared, others = schema.get("properties", {}), schema.get("additionalProperties")
-        out = {name: completed(member, declared.get(name, others), root) for name, member in value.items()}
+        inner = like if isinstance(like, dict) else {}
+        out = {
+            name: completed(member, declared.get(name, others), root, inner.get(name, ABSENT))
+            for name, member in value.items()
+        }
         for name, member in declared.items():
             default = member.get("default", ABSENT) if isinstance(member, Mapping) else ABSENT
             if name not in out and default is not ABSENT:
                 out[name] = default
         return out
     if isinstance(value, list) and "const" not in schema:
-        first = schema.get("prefixItems", ())
-        return [
-            completed(item, first[i] if i < len(first) else schema.get("items"), root) for i, item in enumerate(value)
-        ]
+        inner = like if isinstance(like, list) and len(like) == len(value) else value
+        return [completed(item, at(schema, i), root, inner[i]) for i, item in enumerate(value)]
     return value
 
 
@@ -305,10 +311,13 @@ class Writer:
             plan = self.inverse.definitions[plan.ref]
         if isinstance(plan, Alternatives):
             return self.alternative(value, schema, plan, wires)
+        if isinstance(plan, ByType):  # by the type that it has on the wire
+            inner = [plan.plans.get(type_of(value)), *plan.plans.values()]
+            return self.first(value, schema, plan, [(None, each, wires) for each in inner])
         schema = branch_of(value, schema, self.root)
-        if isinstance(plan, ByType):
-            return self.write(value, schema, plan.plans.get(type_of(value)), wires)
         if isinstance(plan, ByTag) and isinstance(value, dict):
+            if "const" not in schema.get("properties", {}).get(plan.name, {}):
+                raise NoAlternativeError(f"{value!r} is another alternative's")
             return self.write(value, schema, plan.plans.get(schema["properties"][plan.name]["const"]), wires)
         if isinstance(value, dict) and "const" not in schema and "enum" not in schema:
             return self.members(value, schema, plan if isinstance(plan, Members) else Members({}), wires)
@@ -332,31 +341,41 @@ class Writer:
             wire = queue.pop()
             if isinstance(wire, Mapping):
                 wire = dereferenced(wire, self.rewritten.parameters)
-                queue.extend(wire.get("anyOf", ()))
-                out.append(wire)
+                if wire not in out:  # said twice, it would double with each level of a recursive value
+                    queue.extend(wire.get("anyOf", ()))
+                    out.append(wire)
         return out
 
     def alternative(self, value, schema, plan, wires):
-        if value is None:
-            assert plan.nullable
+        if value is None and plan.nullable:
             return {}
-        for name, (_, inner) in plan.members.items():
-            inside = [wire["properties"][name] for wire in wires if name in wire.get("properties", ())]
+        kinds = {type_of(value), "object", "number" if type_of(value) == "integer" else ""}
+        inside = {
+            name: [wire["properties"][name] for wire in wires if name in wire.get("properties", ())]
+            for name in plan.members
+        }
+        members = [(name, inner, inside[name]) for name, (kind, inner) in plan.members.items() if kind in kinds]
+        return self.first(value, schema, plan, members)
+
+    def first(self, value, schema, plan, ways):
+        """What the first way writes (a member or none, a plan, the wire's schemas) that is right and means the value."""
+        for name, inner, wires in ways:
             try:
-                written = {name: self.write(value, schema, inner, inside)}
+                inside = self.write(value, schema, inner, wires)
             except NoAlternativeError:
                 continue
-            fitting = any(fits(written[name], wire, self.rewritten.parameters) for wire in inside)
+            written = inside if name is None else {name: inside}
+            fitting = any(fits(inside, wire, self.rewritten.parameters) for wire in wires)
             if fitting and self.means(written, value, schema, plan):
                 return written
         raise NoAlternativeError(f"no alternative for {value!r} in {plan!r}")
 
     def means(self, written, value, schema, plan):
         """Whether what was written is restored to the value."""
-        restored = self.inverse._undo(written, plan)
-        return fits(restored, schema, self.root) and completed(restored, schema, self.root) == completed(
-            value, schema, self.root
-        )
+        restored, schema = self.inverse._undo(written, plan), branch_of(value, schema, self.root)
+        if not fits(restored, schema, self.root):
+            return False
+        return completed(restored, schema, self.root, value) == completed(value, schema, self.root)
 
     def members(self, value, schema, plan, wires):
         declared, others = schema.get("properties", {}), schema.get("additionalProperties")

@@ -588,7 +588,7 @@ def test_arguments_go_through_the_wire_and_back(wire, data, schema):
     assert fits(sent, rewritten.parameters, rewritten.parameters), (sent, rewritten.parameters)
     back = json.loads(rewritten.restore_text(json.dumps(sent)))
     assert fits(back, schema, schema)
-    assert completed(back, schema, schema) == completed(meant, schema, schema)
+    assert completed(back, schema, schema, meant) == completed(meant, schema, schema)
 
 
 @pytest.mark.parametrize("wire", WIRES)
