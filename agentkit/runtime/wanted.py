@@ -26,6 +26,7 @@ from agentkit.core.messages import ToolSpec
 from agentkit.errors import UsageError
 from agentkit.models.dialects import schema_instructions
 from agentkit.models.model import Model, OutputSchema
+from agentkit.models.wrapper import has_native_output, has_native_tools
 from agentkit.runtime.output import Mode, NativeOutput, OutputType, PromptedOutput
 from agentkit.tooling.arguments import InvalidArguments
 from agentkit.tooling.definition import ToolDefinition
@@ -85,9 +86,9 @@ def output_type(wanted: Any, model: Model) -> OutputType[Any]:
 
 def _best(model: Model) -> Mode:
     """The surest way that the model has."""
-    if getattr(model, "native_output", False):
+    if has_native_output(model):
         return "native"
-    return "tool" if getattr(model, "native_tools", True) else "prompted"
+    return "tool" if has_native_tools(model) else "prompted"
 
 
 def _one_of(types: Any) -> Any:

@@ -91,7 +91,7 @@ ERRORS = {
     "too large": (413, cloudflare(3006, "Request is too large"), ContextTooLong),
     "no such model, Cloudflare": (400, cloudflare(5007, "No such model @cf/x or task"), ModelNotFound),
     "retired model": (410, cloudflare(5028, "AiError: Model has been deprecated: x (uuid)"), ModelNotFound),
-    "needs paid": (403, cloudflare(5035, "This model requires Workers Paid"), RequestRefused),
+    "needs paid": (403, cloudflare(5035, "This model requires Workers Paid"), ModelNotFound),
     "licence": (403, cloudflare(5016, "You must accept the licence"), RequestRefused),
     "authentication": (403, cloudflare(10000, "Authentication error"), AuthFailed),
     "no route": (404, cloudflare(7003, "Could not route to /accounts/x"), ModelNotFound),
@@ -519,3 +519,11 @@ async def test_a_key_never_shows(options, reply):
         await model.call(request())
     shown = [str(caught.value), repr(caught.value), repr(model), repr(vars(caught.value)), str(caught.value.__cause__)]
     assert not any(KEY in text for text in shown)
+
+
+async def test_half_a_key_does_not_show_either():
+    """What a server repeats may stand where a message is cut off."""
+    model = FakeServer((401, "x" * 285 + f" wrong key {KEY}")).model(retries=0, api_key=KEY)
+    with pytest.raises(ModelError) as caught:
+        await model.call(request())
+    assert not any(KEY[:length] in str(caught.value) for length in range(8, len(KEY) + 1))

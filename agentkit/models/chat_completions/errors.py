@@ -44,21 +44,21 @@ _CODES_OF: Mapping[type[ModelError], tuple[str, ...]] = {
     ),
     AuthFailed: (
         "invalid_api_key", "authentication_error", "invalid_authentication", "unauthenticated", "unauthorized",
-        "permission_error", "permission_denied", "account_deactivated", "10000", "9106",
+        "permission_error", "permission_denied", "account_deactivated", "10000", "9106", "5018", "3041", "3023",
     ),
     ModelNotFound: (
         "model_not_found", "model_decommissioned", "model_not_available", "invalid_model", "5007", "3042", "5028",
+        "5035",  # Cloudflare: it needs the paid plan
         "7000", "7003",  # Cloudflare: no route, for the account id or the path is wrong
     ),
     RequestRefused: (
         "content_filter", "content_policy_violation", "invalid_prompt", "string_above_max_length",
-        "3003", "5004", "5005", "5016", "5018", "5019", "5025", "5035", "3041", "3023", "8001", "8005", "8006",
-        "7001", "2008", "3039",
+        "3003", "5004", "5005", "5006", "5016", "5019", "5025", "8001", "8005", "8006", "7001", "2008", "3039",
     ),
     Unavailable: (
         "overloaded_error", "overloaded", "engine_overloaded", "server_error", "internal_error", "internal",
         "internal_server_error", "service_unavailable", "unavailable", "unavailable_error", "capacity_exceeded",
-        "timeout", "timeout_error", "deadline_exceeded", "3040", "3007", "7009",
+        "timeout", "timeout_error", "deadline_exceeded", "3040", "3007", "3008", "7009",
     ),
     MalformedResponse: ("tool_use_failed",),  # Groq: what the model wrote is no call; another try may be one
 }  # fmt: skip
@@ -118,6 +118,7 @@ _REQUESTED = re.compile(
 )
 _REQUESTED_OUTPUT = re.compile(r"requested (\d+) output tokens|too large: (\d+)|limit: \d+ \+ (\d+) >", re.IGNORECASE)
 _CODE_IN_TEXT = re.compile(r"\b(\d{4,5}): ")
+_TELLING_CHARS = 8
 _REQUEST_IDS = ("x-request-id", "request-id", "cf-ray", "x-amzn-requestid")
 _MESSAGE_FIELDS = ("message", "detail", "error_description", "error_msg", "msg", "Message", "title", "reason", "error")
 
@@ -226,10 +227,8 @@ def error_from(
     place = " ".join(filter(None, (f"HTTP {status}" if status != 200 else "", *codes[:1])))
     shown = f"{first_words(fault.message)}{f' ({hint})' if hint else ''}"
     shown = f"{place}: {shown}" if place else shown
-    for secret in secrets:
-        shown = shown.replace(secret, "[key]")
     error = kind(
-        shown,
+        without_keys(shown, secrets),
         status=status,
         code=codes[0] if codes else None,
         request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
@@ -241,6 +240,14 @@ def error_from(
     if (said := headers.get("x-should-retry")) in {"true", "false"}:
         error.retryable = said == "true"
     return error
+
+
+def without_keys(text: str, keys: Collection[str]) -> str:
+    """The text without keys that a server repeated, also where the end of one was cut off."""
+    for key in keys:
+        words = re.escape(key[:_TELLING_CHARS]) + (r"\S*" if len(key) > _TELLING_CHARS else "")
+        text = re.sub(words, "[key]", text)
+    return text
 
 
 def kind_of(fault: Fault, status: int) -> type[ModelError]:

@@ -52,7 +52,7 @@ class ChatCompletions(Connected):
         base_url: str | None = None,
         api_key: str | None = None,
         profile: Profile | None = None,
-        tools: Literal["native", "prompted"] | None = None,
+        tools: Literal["auto", "native", "prompted"] = "auto",
         http_client: Any = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
@@ -67,7 +67,7 @@ class ChatCompletions(Connected):
             api_key: Sent as a bearer token; if left out, the environment variable of a known server (`OPENAI_API_KEY`).
             profile: What the server does differently; if left out, that of a known server, else what most take.
             tools: `native` declares them to the server, `prompted` describes them to the model in words and reads its
-                calls from the text; if left out, by the profile, and in words once the server refused them.
+                calls from the text; `auto` goes by the profile, and by words once the server refused them.
             http_client: An `AsyncClient` of httpx2 or httpx, used as it is; closing it stays with the caller.
             headers: Further headers of each request.
             timeout_s: Seconds for one request, tries not included; if left out, 600 for a whole answer and, while one
@@ -79,8 +79,8 @@ class ChatCompletions(Connected):
             UsageError: The address, the key, the client or a setting cannot be right.
         """
         super().__init__(http_client, retries)
-        if tools not in {None, "native", "prompted"}:
-            raise UsageError(f"tools={tools!r}: use 'native', 'prompted', or leave it out")
+        if tools not in {"auto", "native", "prompted"}:
+            raise UsageError(f"tools={tools!r}: use 'auto', 'native' or 'prompted'")
         self._url, login = without_login(endpoint(base_url or SERVERS["openai"].address()))
         here = server_at(self._url)
         named = here if base_url else SERVERS["openai"]  # OPENAI_BASE_URL moves the server, and takes the key along
@@ -93,7 +93,7 @@ class ChatCompletions(Connected):
         self._headers = {"content-type": "application/json", "user-agent": "agentkit", **login, **_bearer(key), **sent}
         wire = _Wire(
             model=model,
-            encoder=Encoder(model, known if tools is None else replace(known, native_tools=tools == "native")),
+            encoder=Encoder(model, known if tools == "auto" else replace(known, native_tools=tools == "native")),
             server=here.name,
             url=self._url,
             headers=self._headers,

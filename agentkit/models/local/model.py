@@ -29,6 +29,7 @@ from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolRes
 from agentkit.core.settings import Settings
 from agentkit.errors import RequestRefused, Unavailable, UsageError
 from agentkit.models import grammar
+from agentkit.models.connected import settings_of
 from agentkit.models.local.answering import answer
 from agentkit.models.local.calling import Desk, choose, choose_one, fill
 from agentkit.models.local.engine import Engine
@@ -75,7 +76,7 @@ class Local:
         if path is not None and path != SMOLLM2:
             file = gguf_path(path)
             find, self.name = partial(gguf_path, file), file.stem
-        self._settings = Settings(**settings)
+        self._settings = settings_of(settings)
         self._engine = Engine(find, threads=threads, context_tokens=context_tokens, template=chat_template)
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:

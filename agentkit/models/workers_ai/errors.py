@@ -12,17 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from agentkit.errors import (
-    AuthFailed,
-    ContextTooLong,
-    MalformedResponse,
-    ModelError,
-    ModelNotFound,
-    QuotaExhausted,
-    RequestRefused,
-    Unavailable,
-)
-from agentkit.models.chat_completions.errors import Fault, error_from, kind_of
+from agentkit.errors import ContextTooLong, MalformedResponse, ModelError, QuotaExhausted
+from agentkit.models.chat_completions.errors import CODES as KINDS
+from agentkit.models.chat_completions.errors import Fault, error_from, kind_of, without_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,50 +24,53 @@ class Code:
     Attributes:
         code: As the server writes it.
         status: The HTTP status that comes with it; None where none is documented.
-        kind: The error that it is.
         hint: What the caller may do about it.
         try_another: Where it differs from the kind's.
     """
 
     code: str
     status: int | None
-    kind: type[ModelError]
     hint: str = ""
     try_another: bool | None = None
 
+    @property
+    def kind(self) -> type[ModelError]:
+        """The error that it is, on this wire and on that of chat completions."""
+        return KINDS[self.code]
+
 
 _TABLE = (
-    Code(code="3036", status=429, kind=QuotaExhausted),
-    Code(code="4006", status=None, kind=QuotaExhausted),
-    Code(code="3040", status=429, kind=Unavailable, hint="out of capacity: another model or batch() may serve"),
-    Code(code="3007", status=408, kind=Unavailable),
-    Code(code="3008", status=408, kind=Unavailable),
-    Code(code="7009", status=None, kind=Unavailable),
-    Code(code="3006", status=413, kind=ContextTooLong, hint="send less"),
-    Code(code="3003", status=400, kind=RequestRefused),
-    Code(code="5004", status=400, kind=RequestRefused),
-    Code(code="5006", status=400, kind=RequestRefused),
-    Code(code="5007", status=400, kind=ModelNotFound),
-    Code(code="3042", status=404, kind=ModelNotFound),
-    Code(code="5028", status=410, kind=ModelNotFound, hint="the model was retired"),
-    Code(code="5035", status=403, kind=ModelNotFound, hint="the model needs the Workers Paid plan"),
-    Code(code="5005", status=405, kind=RequestRefused, hint="leave out lora="),
-    Code(code="3039", status=400, kind=RequestRefused, hint="upload the files of the finetune"),
-    Code(code="5016", status=403, kind=RequestRefused, hint="accept the model's licence once, with the prompt 'agree'"),
-    Code(code="5018", status=403, kind=AuthFailed),
-    Code(code="3041", status=403, kind=AuthFailed),
-    Code(code="3023", status=403, kind=AuthFailed),
-    Code(code="5019", status=405, kind=RequestRefused),
-    Code(code="5025", status=None, kind=RequestRefused, hint="the model knows no JSON schema"),
-    Code(code="8001", status=None, kind=RequestRefused),
-    Code(code="8005", status=None, kind=RequestRefused),
-    Code(code="8006", status=None, kind=RequestRefused, hint="a forced call needs more max_tokens"),
-    Code(code="10000", status=None, kind=AuthFailed, hint="the token needs Workers AI Read and Edit"),
-    Code(code="9106", status=None, kind=AuthFailed, hint="no token was sent"),
-    Code(code="7000", status=400, kind=ModelNotFound, hint="check the account id", try_another=False),
-    Code(code="7003", status=404, kind=ModelNotFound, hint="check the account id", try_another=False),
-    Code(code="7001", status=405, kind=RequestRefused),
-    Code(code="2008", status=None, kind=RequestRefused, hint="check the gateway"),
+    Code(code="3036", status=429),
+    Code(code="4006", status=None),
+    Code(code="3040", status=429, hint="out of capacity: another model or batch() may serve"),
+    Code(code="3007", status=408),
+    Code(code="3008", status=408),
+    Code(code="7009", status=None),
+    Code(code="3006", status=413, hint="send less"),
+    Code(code="3003", status=400),
+    Code(code="5004", status=400),
+    Code(code="5006", status=400),
+    Code(code="5007", status=400),
+    Code(code="3042", status=404),
+    Code(code="5028", status=410, hint="the model was retired"),
+    Code(code="5035", status=403, hint="the model needs the Workers Paid plan"),
+    Code(code="5005", status=405, hint="leave out lora="),
+    Code(code="3039", status=400, hint="upload the files of the finetune"),
+    Code(code="5016", status=403, hint="accept the model's licence once, with the prompt 'agree'"),
+    Code(code="5018", status=403),
+    Code(code="3041", status=403),
+    Code(code="3023", status=403),
+    Code(code="5019", status=405),
+    Code(code="5025", status=None, hint="the model knows no JSON schema"),
+    Code(code="8001", status=None),
+    Code(code="8005", status=None),
+    Code(code="8006", status=None, hint="a forced call needs more max_tokens"),
+    Code(code="10000", status=None, hint="the token needs Workers AI Read and Edit"),
+    Code(code="9106", status=None, hint="no token was sent"),
+    Code(code="7000", status=400, hint="check the account id", try_another=False),
+    Code(code="7003", status=404, hint="check the account id", try_another=False),
+    Code(code="7001", status=405),
+    Code(code="2008", status=None, hint="check the gateway"),
 )
 
 CODES: Mapping[str, Code] = {row.code: row for row in _TABLE}
@@ -92,7 +87,6 @@ _CODE_IN_TEXT = re.compile(r"\b(\d{4,5}): ?")
 _REQUEST_ID = re.compile(r"\s*\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)\s*$")
 _JSON_MODE = re.compile(r"JSON mode couldn'?t be met", re.IGNORECASE)
 _DAY_S = 86_400
-_TELLING_CHARS = 8
 
 
 def error_from_fault(fault: Fault, status: int, headers: Mapping[str, str]) -> ModelError:
@@ -126,9 +120,7 @@ def error_from_fault(fault: Fault, status: int, headers: Mapping[str, str]) -> M
 
 def hush(error: ModelError, secrets: Collection[str]) -> ModelError:
     """The same error, without what a server may have repeated (the end of it may have been cut off)."""
-    for secret in secrets:
-        words = re.escape(secret[:_TELLING_CHARS]) + (r"\S*" if len(secret) > _TELLING_CHARS else "")
-        error.args = tuple(re.sub(words, "[key]", str(said)) for said in error.args)
+    error.args = tuple(without_keys(str(said), secrets) for said in error.args)
     return error
 
 

@@ -228,3 +228,9 @@ async def test_a_schema_without_a_grammar_still_gives_arguments(local, value):
     odd = ToolSpec(name="switch", description="Switch something on or off.", parameters=parameters)
     answer = await local.call(ask("Switch on the light.", tools=(odd,), tool_choice="switch"))
     assert json.loads(answer.tool_calls[0].arguments).keys() == {"mode", "on"}
+
+
+def test_a_misspelt_setting_is_named():
+    """As with every other model, where it is written."""
+    with pytest.raises(UsageError, match="temprature.*temperature"):
+        Local(temprature=0)
