@@ -1,40 +1,41 @@
-"""Runs for tests, each followed by the promise that every prefix of its transcript finishes the same."""
+"""Runs for tests. That every prefix of a transcript finishes the same is checked for all of them: see `prefixes.py`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from agentkit.agent import Agent
-from agentkit.core.codec import decode, encode
-from agentkit.core.messages import Assistant, User
+from agentkit.core.events import TextEvent
+from agentkit.core.messages import Assistant
 from agentkit.core.result import Result
-from agentkit.core.state import fold
 from agentkit.models.scripted import Scripted
 from agentkit.stores.memory import Memory
 
 
+class Flood:
+    """A model that says 20,000 pieces, at the pace of who listens.
+
+    Attributes:
+        emitted: The pieces so far.
+    """
+
+    def __init__(self) -> None:
+        self.emitted = 0
+
+    async def call(self, request: Any, emit: Any = None) -> Assistant:
+        """The pieces, then the whole."""
+        for _ in range(20_000):
+            self.emitted += 1
+            if (wait := emit(TextEvent("x"))) is not None:
+                await wait
+        return Assistant(content="x" * 20_000)
+
+
 async def finish(lines: list[Any], tools: Any = (), question: str = "question", **options: Any) -> Result[Any]:
-    """One run over a strict script; then each prefix of its transcript is finished, too."""
+    """One run over a strict script."""
     run_options = {k: options.pop(k) for k in ("deps", "history", "output", "limits", "settings") if k in options}
     with Scripted(lines) as model:
-        result = await Agent(model, tools, **options).arun(question, **run_options)
-    run_options.pop("history", None)
-    await check_prefixes(result, tools, run_options, options)
-    return result
-
-
-async def check_prefixes(result: Result[Any], tools: Any, run_options: Any, options: Any) -> None:
-    """Every prefix, through the codec, folds again and finishes the same."""
-    entries = result.entries
-    fold(entries)
-    begin = max(i for i, entry in enumerate(entries) if isinstance(entry, User))
-    for end in range(begin + 1, len(entries)):
-        prefix = [decode(encode(entry)) for entry in entries[:end]]
-        rest = [entry for entry in entries[end:] if isinstance(entry, Assistant) and not entry.aborted]
-        again = await resumed(prefix, rest, tools, run_options, options)
-        assert again.stop_reason == result.stop_reason, f"prefix {end} of {len(entries)}"
-        assert str(again) == str(result), f"prefix {end} of {len(entries)}"
-        assert answered(again), f"prefix {end} of {len(entries)}"
+        return await Agent(model, tools, **options).arun(question, **run_options)
 
 
 async def resumed(prefix: Any, rest: Any, tools: Any, run_options: Any, options: Any) -> Result[Any]:

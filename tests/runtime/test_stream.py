@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
+from harness import Flood
 
 from agentkit import Agent, ModelError, UsageError, tool
 from agentkit.core.events import ReasoningEvent, RetryEvent, TextEvent
@@ -95,22 +96,12 @@ async def test_a_reader_that_raises_ends_the_run_with_its_own_exception():
 
 async def test_a_slow_reader_makes_the_run_wait():
     """Memory stays bounded: the model is held back when the reader is too far behind."""
-    emitted = 0
-
-    class Flood:
-        async def call(self, request, emit=None):
-            nonlocal emitted
-            for _ in range(20_000):
-                emitted += 1
-                if (wait := emit(TextEvent("x"))) is not None:
-                    await wait
-            return Assistant(content="x" * 20_000)
-
-    async with Agent(Flood()).astream("go") as events:
+    model = Flood()
+    async with Agent(model).astream("go") as events:
         first = await anext(events)
         await anyio.sleep(0.05)
         assert first.kind == "step"
-        assert emitted < 5_000
+        assert model.emitted < 5_000
         texts = [event async for event in events if event.kind == "text"]
     assert len(texts) == 20_000
 

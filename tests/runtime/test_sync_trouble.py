@@ -13,10 +13,10 @@ import time
 import anyio
 import anyio.from_thread
 import pytest
+from harness import Flood
 
 from agentkit import Agent, tool
 from agentkit.core.events import TextEvent
-from agentkit.core.messages import Assistant
 from agentkit.models.scripted import Scripted, call
 from agentkit.runtime import sync
 
@@ -301,21 +301,11 @@ def test_a_loop_that_runs_in_the_main_thread_is_no_obstacle(backend):
 
 def test_a_slow_reader_of_a_sync_stream_makes_the_run_wait():
     """Memory stays bounded, and nothing is lost."""
-    emitted = 0
-
-    class Flood:
-        async def call(self, request, emit=None):
-            nonlocal emitted
-            for _ in range(20_000):
-                emitted += 1
-                if (wait := emit(TextEvent("x"))) is not None:
-                    await wait
-            return Assistant(content="x" * 20_000)
-
-    stream = Agent(Flood()).stream("go")
+    model = Flood()
+    stream = Agent(model).stream("go")
     assert next(stream).kind == "step"
     time.sleep(0.3)
-    assert emitted < 6_000
+    assert model.emitted < 6_000
     assert sum(event.kind == "text" for event in stream) == 20_000
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from agentkit.core.messages import ToolSpec
+from agentkit.core.events import Delta, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from agentkit.core.messages import ToolCall, ToolSpec
 from agentkit.models.dialects import Parsed
 
 
@@ -38,6 +40,22 @@ class Sample:
     calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     content: str = ""
     reasoning: str = ""
+
+
+def heard(deltas: Iterable[Delta]) -> tuple[str, str, tuple[ToolCall, ...]]:
+    """Text, reasoning and calls as a listener puts them together."""
+    content, reasoning, calls = "", "", []
+    for delta in deltas:
+        match delta:
+            case RetryEvent():
+                content, reasoning, calls = "", "", []
+            case TextEvent():
+                content += delta.text
+            case ReasoningEvent():
+                reasoning += delta.text
+            case ToolCallEvent():
+                calls.append(delta.call)
+    return content, reasoning, tuple(calls)
 
 
 def said(parsed: Parsed) -> tuple[Any, ...]:

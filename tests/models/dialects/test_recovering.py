@@ -6,9 +6,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from models.dialects.dialect_samples import SPECS
+from models.dialects.dialect_samples import SPECS, heard
 
-from agentkit.core.events import ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from agentkit.core.events import RetryEvent, TextEvent, ToolCallEvent
 from agentkit.core.messages import Assistant, ToolCall, Usage, User
 from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
@@ -43,23 +43,8 @@ async def ask(model, request=REQUEST):
     answer = await model.call(request, deltas.append)
     whole = await model.call(request)
     assert brief(whole) == brief(answer), "a stream gives what the whole answer gives"
-    return answer, heard(deltas)
-
-
-def heard(deltas):
-    """Text, reasoning and names of calls since the last retry."""
-    content, reasoning, calls = "", "", []
-    for delta in deltas:
-        match delta:
-            case RetryEvent():
-                content, reasoning, calls = "", "", []
-            case TextEvent():
-                content += delta.text
-            case ReasoningEvent():
-                reasoning += delta.text
-            case ToolCallEvent():
-                calls.append(delta.call.id)
-    return content, reasoning, calls
+    content, reasoning, calls = heard(deltas)
+    return answer, (content, reasoning, [call.id for call in calls])
 
 
 def brief(answer):

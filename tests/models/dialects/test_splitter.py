@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from models.dialects.dialect_samples import POSITIVE, SPECS, TEXT, said
+from models.dialects.dialect_samples import POSITIVE, SPECS, TEXT, heard, said
 
-from agentkit.core.events import ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
+from agentkit.core.events import ReasoningEvent, RetryEvent, TextEvent
 from agentkit.models.dialects import Splitter, parse
 from agentkit.models.dialects.grammar import grammar
 
@@ -25,22 +25,6 @@ def stream(chunks, **options):
     deltas = [delta for chunk in chunks for delta in splitter.feed(chunk)]
     deltas += splitter.end()
     return heard(deltas), splitter.finish()
-
-
-def heard(deltas):
-    """Text, reasoning and calls as a listener puts them together."""
-    content, reasoning, calls = "", "", []
-    for delta in deltas:
-        match delta:
-            case RetryEvent():
-                content, reasoning, calls = "", "", []
-            case TextEvent():
-                content += delta.text
-            case ReasoningEvent():
-                reasoning += delta.text
-            case ToolCallEvent():
-                calls.append(delta.call)
-    return content, reasoning, tuple(calls)
 
 
 def cut(text, places):
