@@ -24,7 +24,7 @@ from agentkit.core.decide import (
     Summarise,
     next_action,
 )
-from agentkit.core.entries import Ended, ModelFailed, Note, OutputRefused
+from agentkit.core.entries import Ended, ModelFailed, Note, OutputRefused, StopReason
 from agentkit.core.events import ApprovalEvent, FinishedEvent, StepEvent
 from agentkit.core.messages import Assistant, ToolCall
 from agentkit.core.result import NO_OUTPUT, Result
@@ -142,7 +142,8 @@ async def check_output(run: Run, action: CheckOutput) -> None:
             if action.may_correct:
                 await run.append(OutputRefused(reason=str(fault)))
             else:
-                await run.append(Ended(reason="output" if action.reason == "finished" else action.reason))
+                reason: StopReason = "deadline_s" if run.expired else "output"
+                await run.append(Ended(reason=reason if action.reason == "finished" else action.reason))
             if run.faults:
                 raise run.faults[0] from None
             return

@@ -251,8 +251,9 @@ async def test_every_prefix_of_a_typed_run_finishes_the_same():
     assert (await finish([cut], output=PromptedOutput(int), limits=Limits(steps=1))).stop_reason == "steps"
 
 
+@pytest.mark.parametrize("corrections", [0, 2])
 @pytest.mark.parametrize("way", [ToolOutput, NativeOutput, PromptedOutput])
-async def test_a_deadline_ends_a_function_that_makes_the_output(way):
+async def test_a_deadline_ends_a_function_that_makes_the_output(way, corrections):
     """It is cut short, the run ends at once and says why, and no call is left open."""
 
     async def slow(n: int) -> int:
@@ -261,7 +262,8 @@ async def test_a_deadline_ends_a_function_that_makes_the_output(way):
 
     line = call("slow", n=1) if way is ToolOutput else '{"n": 1}'
     with anyio.fail_after(20):
-        result: Any = await Agent(Scripted([line]), limits=Limits(deadline_s=0.1)).arun("go", output=way(slow))
+        limits = Limits(deadline_s=0.1, corrections=corrections)
+        result: Any = await Agent(Scripted([line]), limits=limits).arun("go", output=way(slow))
     assert (result.stop_reason, result.has_output) == ("deadline_s", False)
     assert "deadline" in result.explanation
     assert answered(result)
