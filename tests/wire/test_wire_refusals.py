@@ -198,7 +198,7 @@ async def test_native_tools_can_be_insisted_on():
 
 def test_another_word_for_tools_is_refused():
     """Where the model is made."""
-    with pytest.raises(UsageError, match="'native', 'prompted'"):
+    with pytest.raises(UsageError, match="'auto', 'native' or 'prompted'"):
         FakeServer().model(tools="words")
 
 
