@@ -12,6 +12,7 @@ lint:             ## the linters
 
 types:            ## both type checkers
 	mypy
+	mypy tests/typing_cases
 	pyright
 
 format:           ## write it the house's way

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Generic, Literal, TypeAlias, TypedDict, Unpack, cast, overload
+from typing import Any, Generic, Literal, Unpack, cast, overload
 
 import anyio
-from typing_extensions import TypeVar
+from typing_extensions import TypeForm, TypeVar
 
-from agentkit.core.events import Event
+from agentkit.core.events import EventOf
 from agentkit.core.limits import Limits
 from agentkit.core.result import Result
 from agentkit.core.settings import NO_SETTINGS, Settings
@@ -19,9 +19,19 @@ from agentkit.history import Summaries
 from agentkit.models.model import Model
 from agentkit.models.providers import default_model, resolve_model
 from agentkit.runtime.approval import decide
-from agentkit.runtime.going_on import History, Question, begin, entries_of
+from agentkit.runtime.going_on import begin, entries_of
 from agentkit.runtime.loop import drive
-from agentkit.runtime.output import NativeOutput, PromptedOutput
+from agentkit.runtime.options import (
+    AgentOptions,
+    Asked,
+    Decisions,
+    RunOptions,
+    Stopped,
+    check_model,
+    check_options,
+    check_parts,
+)
+from agentkit.runtime.output import Awaited, Several, Wanted
 from agentkit.runtime.run import Approver, Listener, Run, Task, View
 from agentkit.runtime.stream import EventStream
 from agentkit.runtime.sync import inside_run, run_sync, stream_sync
@@ -30,52 +40,11 @@ from agentkit.stores.store import Store
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.output import ToolOutput
 from agentkit.tooling.tool import Tool, tool
-from agentkit.tooling.toolsets import collect
+from agentkit.tooling.toolsets import AnyTool, collect
 
 Deps = TypeVar("Deps", default=Any)
 Out = TypeVar("Out", default=str)
-Other = TypeVar("Other")
-
-Wanted: TypeAlias = type[Other] | NativeOutput[Other] | PromptedOutput[Other] | Callable[..., Other]
-"""What `output=` takes, as far as a type checker can tell the output's type from it."""
-Awaited: TypeAlias = Callable[..., Awaitable[Other]]
-"""An async function as `output=`."""
-
-Tools: TypeAlias = Iterable[Tool[..., Any] | Callable[..., Any]]
-
-Decisions = Mapping[str, Any]
-"""By call id: True, False, a reason to deny, or a dict of other arguments."""
-
-
-class RunOptions(TypedDict, total=False):
-    """What every way to run an agent takes.
-
-    Attributes:
-        deps: Handed to tools as `ToolContext.deps`.
-        settings: Wins over the agent's settings, field by field.
-        limits: Taken instead of the agent's limits.
-        session: The name under which the store keeps the run; the same call goes on after a crash.
-        history: A `Result` or a list of messages to go on from. Not together with `session`.
-    """
-
-    deps: Any
-    settings: Settings
-    limits: Limits
-    session: str
-    history: History
-
-
-class AgentOptions(TypedDict, total=False):
-    """What an agent takes beside its model, tools, instructions and output; see `Agent`."""
-
-    limits: Limits
-    settings: Settings
-    store: Store | None
-    name: str | None
-    approve: Approver | None
-    view: Iterable[View]
-    summariser: Model | str | None
-    on_tool_error: Literal["tell", "raise"]
+T = TypeVar("T", default=Any)
 
 
 class Agent(Generic[Deps, Out]):
@@ -110,7 +79,7 @@ class Agent(Generic[Deps, Out]):
     def __init__(
         self,
         model: Model | str | None = None,
-        tools: Tools = (),
+        tools: Iterable[AnyTool] = (),
         instructions: str | Callable[[Deps], str] = "",
         *,
         output: Awaited[Out],
@@ -120,24 +89,33 @@ class Agent(Generic[Deps, Out]):
     def __init__(
         self,
         model: Model | str | None = None,
-        tools: Tools = (),
+        tools: Iterable[AnyTool] = (),
         instructions: str | Callable[[Deps], str] = "",
         output: Wanted[Out] = ...,
         **options: Unpack[AgentOptions],
     ) -> None: ...
     @overload
     def __init__(
+        self,
+        model: Model | str | None = None,
+        tools: Iterable[AnyTool] = (),
+        instructions: str | Callable[[Deps], str] = "",
+        output: TypeForm[Out] = ...,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
         self: Agent[Any, Any],
         model: Model | str | None = None,
-        tools: Tools = (),
+        tools: Iterable[AnyTool] = (),
         instructions: str | Callable[[Deps], str] = "",
-        output: Any = ...,
+        output: Several = ...,
         **options: Unpack[AgentOptions],
     ) -> None: ...
     def __init__(  # noqa: PLR0913 - the parts of an agent
         self,
         model: Model | str | None = None,
-        tools: Tools = (),
+        tools: Iterable[AnyTool] = (),
         instructions: str | Callable[[Deps], str] = "",
         output: Any = str,
         limits: Limits = Limits(),  # noqa: B008 - a frozen value
@@ -171,10 +149,10 @@ class Agent(Generic[Deps, Out]):
         """
         if on_tool_error not in ("tell", "raise"):
             raise UsageError(f"on_tool_error is 'tell' or 'raise', got {on_tool_error!r}")
-        self.model: Model | None = resolve_model(model) if isinstance(model, str) else _checked(model)
+        self.model: Model | None = resolve_model(model) if isinstance(model, str) else check_model(model)
         self.tools = collect(tools)
         self.name = name
-        _check_parts(
+        check_parts(
             instructions=instructions, limits=limits, settings=settings, store=store, approve=approve, view=view
         )
         self._specs = tuple(t.spec for t in self.tools.values())
@@ -198,22 +176,16 @@ class Agent(Generic[Deps, Out]):
     # ---- ways to run ----
 
     @overload
-    async def arun(
-        self, question: Question | None, *, output: None = None, **options: Unpack[RunOptions]
-    ) -> Result[Out]: ...
+    async def arun(self, question: Asked, *, output: None = None, **options: Unpack[RunOptions]) -> Result[Out]: ...
     @overload
-    async def arun(
-        self, question: Question | None, *, output: Awaited[Other], **options: Unpack[RunOptions]
-    ) -> Result[Other]: ...
+    async def arun(self, question: Asked, *, output: Awaited[T], **options: Unpack[RunOptions]) -> Result[T]: ...
     @overload
-    async def arun(
-        self, question: Question | None, *, output: Wanted[Other], **options: Unpack[RunOptions]
-    ) -> Result[Other]: ...
+    async def arun(self, question: Asked, *, output: Wanted[T], **options: Unpack[RunOptions]) -> Result[T]: ...
     @overload
-    async def arun(self, question: Question | None, *, output: Any, **options: Unpack[RunOptions]) -> Result[Any]: ...
-    async def arun(
-        self, question: Question | None, *, output: Any = None, **options: Unpack[RunOptions]
-    ) -> Result[Any]:
+    async def arun(self, question: Asked, *, output: TypeForm[T], **options: Unpack[RunOptions]) -> Result[T]: ...
+    @overload
+    async def arun(self, question: Asked, *, output: Several, **options: Unpack[RunOptions]) -> Result[Any]: ...
+    async def arun(self, question: Asked, *, output: Any = None, **options: Unpack[RunOptions]) -> Result[Any]:
         """Answer a question.
 
         Args:
@@ -229,40 +201,73 @@ class Agent(Generic[Deps, Out]):
         return await self._run(question, output, options)
 
     @overload
-    def run(self, question: Question | None, *, output: None = None, **options: Unpack[RunOptions]) -> Result[Out]: ...
+    def run(self, question: Asked, *, output: None = None, **options: Unpack[RunOptions]) -> Result[Out]: ...
     @overload
-    def run(
-        self, question: Question | None, *, output: Awaited[Other], **options: Unpack[RunOptions]
-    ) -> Result[Other]: ...
+    def run(self, question: Asked, *, output: Awaited[T], **options: Unpack[RunOptions]) -> Result[T]: ...
     @overload
-    def run(
-        self, question: Question | None, *, output: Wanted[Other], **options: Unpack[RunOptions]
-    ) -> Result[Other]: ...
+    def run(self, question: Asked, *, output: Wanted[T], **options: Unpack[RunOptions]) -> Result[T]: ...
     @overload
-    def run(self, question: Question | None, *, output: Any, **options: Unpack[RunOptions]) -> Result[Any]: ...
-    def run(self, question: Question | None, *, output: Any = None, **options: Unpack[RunOptions]) -> Result[Any]:
+    def run(self, question: Asked, *, output: TypeForm[T], **options: Unpack[RunOptions]) -> Result[T]: ...
+    @overload
+    def run(self, question: Asked, *, output: Several, **options: Unpack[RunOptions]) -> Result[Any]: ...
+    def run(self, question: Asked, *, output: Any = None, **options: Unpack[RunOptions]) -> Result[Any]:
         """Answer a question and wait for it; see `arun`. Works in scripts, notebooks and running loops."""
         return run_sync(lambda: self._run(question, output, options), "arun")
 
-    def astream(
-        self, question: Question | None, *, output: Any = None, **options: Unpack[RunOptions]
-    ) -> EventStream[Any]:
+    @overload
+    def astream(self, question: Asked, *, output: None = None, **options: Unpack[RunOptions]) -> EventStream[Out]: ...
+    @overload
+    def astream(self, question: Asked, *, output: Awaited[T], **options: Unpack[RunOptions]) -> EventStream[T]: ...
+    @overload
+    def astream(self, question: Asked, *, output: Wanted[T], **options: Unpack[RunOptions]) -> EventStream[T]: ...
+    @overload
+    def astream(self, question: Asked, *, output: TypeForm[T], **options: Unpack[RunOptions]) -> EventStream[T]: ...
+    @overload
+    def astream(self, question: Asked, *, output: Several, **options: Unpack[RunOptions]) -> EventStream[Any]: ...
+    def astream(self, question: Asked, *, output: Any = None, **options: Unpack[RunOptions]) -> EventStream[Any]:
         """The events of a run: `async with agent.astream(...) as events: async for event in events`."""
         return EventStream(lambda listener: self._run(question, output, options, listener=listener))
 
+    @overload
     def stream(
-        self, question: Question | None, *, output: Any = None, **options: Unpack[RunOptions]
-    ) -> Iterator[Event]:
+        self, question: Asked, *, output: None = None, **options: Unpack[RunOptions]
+    ) -> Iterator[EventOf[Out]]: ...
+    @overload
+    def stream(self, question: Asked, *, output: Awaited[T], **options: Unpack[RunOptions]) -> Iterator[EventOf[T]]: ...
+    @overload
+    def stream(self, question: Asked, *, output: Wanted[T], **options: Unpack[RunOptions]) -> Iterator[EventOf[T]]: ...
+    @overload
+    def stream(
+        self, question: Asked, *, output: TypeForm[T], **options: Unpack[RunOptions]
+    ) -> Iterator[EventOf[T]]: ...
+    @overload
+    def stream(self, question: Asked, *, output: Several, **options: Unpack[RunOptions]) -> Iterator[EventOf[Any]]: ...
+    def stream(self, question: Asked, *, output: Any = None, **options: Unpack[RunOptions]) -> Iterator[EventOf[Any]]:
         """The events of a run: `for event in agent.stream(...)`. Leaving the loop cancels the run."""
         return stream_sync(lambda: self.astream(question, output=output, **options), "astream")
 
+    @overload
     async def aresume(
-        self,
-        stopped: str | Result[Any],
-        decisions: Decisions | None = None,
-        *,
-        output: Any = None,
-        **options: Unpack[RunOptions],
+        self, stopped: Stopped, decisions: Decisions = None, *, output: None = None, **options: Unpack[RunOptions]
+    ) -> Result[Out]: ...
+    @overload
+    async def aresume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: Awaited[T], **options: Unpack[RunOptions]
+    ) -> Result[T]: ...
+    @overload
+    async def aresume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: Wanted[T], **options: Unpack[RunOptions]
+    ) -> Result[T]: ...
+    @overload
+    async def aresume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: TypeForm[T], **options: Unpack[RunOptions]
+    ) -> Result[T]: ...
+    @overload
+    async def aresume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: Several, **options: Unpack[RunOptions]
+    ) -> Result[Any]: ...
+    async def aresume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: Any = None, **options: Unpack[RunOptions]
     ) -> Result[Any]:
         """Go on without a question, from a session or a result.
 
@@ -281,25 +286,40 @@ class Agent(Generic[Deps, Out]):
             options = {**options, "history": stopped}
         return await self._run(None, output, options, decisions=decisions)
 
+    @overload
     def resume(
-        self,
-        stopped: str | Result[Any],
-        decisions: Decisions | None = None,
-        *,
-        output: Any = None,
-        **options: Unpack[RunOptions],
+        self, stopped: Stopped, decisions: Decisions = None, *, output: None = None, **options: Unpack[RunOptions]
+    ) -> Result[Out]: ...
+    @overload
+    def resume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: Awaited[T], **options: Unpack[RunOptions]
+    ) -> Result[T]: ...
+    @overload
+    def resume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: Wanted[T], **options: Unpack[RunOptions]
+    ) -> Result[T]: ...
+    @overload
+    def resume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: TypeForm[T], **options: Unpack[RunOptions]
+    ) -> Result[T]: ...
+    @overload
+    def resume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: Several, **options: Unpack[RunOptions]
+    ) -> Result[Any]: ...
+    def resume(
+        self, stopped: Stopped, decisions: Decisions = None, *, output: Any = None, **options: Unpack[RunOptions]
     ) -> Result[Any]:
         """Go on without a question and wait for it; see `aresume`."""
         return run_sync(lambda: self.aresume(stopped, decisions, output=output, **options), "aresume")
 
     async def _run(
         self,
-        question: Question | None,
+        question: Asked,
         output: Any,
         options: RunOptions,
         *,
         listener: Listener | None = None,
-        decisions: Decisions | None = None,
+        decisions: Decisions = None,
     ) -> Result[Any]:
         agent = _overrides.get().get(self, self)
         run = Run(agent._task(output, options), listener)  # noqa: SLF001 - the same class
@@ -321,12 +341,7 @@ class Agent(Generic[Deps, Out]):
             inside_run.reset(inside)
 
     def _task(self, output: Any, options: RunOptions) -> Task:
-        if unknown := options.keys() - RunOptions.__annotations__.keys():
-            hint = "; sampling goes into settings=Settings(...)" if unknown & Settings.__annotations__.keys() else ""
-            raise UsageError(f"unknown option {', '.join(sorted(unknown))}; a run takes output, {_OPTIONS}{hint}")
-        _check_parts(**{name: one for name, one in options.items() if one is not None and name in _PARTS})
-        if options.get("session") is not None and options.get("history") is not None:
-            raise UsageError("give session= or history=, not both: a session keeps its own history")
+        check_options(options)
         if self.model is None:
             self.model = default_model()
         model = self.model
@@ -398,14 +413,14 @@ class Agent(Generic[Deps, Out]):
         self,
         *,
         model: Model | str | None = None,
-        tools: Tools | None = None,
+        tools: Iterable[AnyTool] | None = None,
     ) -> Iterator[Agent[Deps, Out]]:
         """Within the `with` block this agent runs with another model or other tools: for tests."""
         changed = object.__new__(type(self))
         for slot in self.__slots__[1:]:
             setattr(changed, slot, getattr(self, slot))
         if model is not None:
-            changed.model = resolve_model(model) if isinstance(model, str) else _checked(model)
+            changed.model = resolve_model(model) if isinstance(model, str) else check_model(model)
         if tools is not None:
             changed.tools = collect(tools)
             changed._specs = tuple(t.spec for t in changed.tools.values())
@@ -417,40 +432,11 @@ class Agent(Generic[Deps, Out]):
             _overrides.reset(before)
 
 
-_OPTIONS = ", ".join(RunOptions.__annotations__)
 _overrides: ContextVar[Mapping[Any, Any]] = ContextVar("agentkit_overrides", default={})  # noqa: B039 - never changed
 
 
-async def _go(run: Run, question: Question | None, decisions: Decisions | None) -> Result[Any]:
+async def _go(run: Run, question: Asked, decisions: Decisions) -> Result[Any]:
     if decisions:
         await decide(run, decisions)
     await begin(run, question)
     return await drive(run)
-
-
-_PARTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "instructions": (lambda one: isinstance(one, str) or callable(one), "a text, or a function of deps that gives it"),
-    "limits": (lambda one: isinstance(one, Limits), "Limits(steps=...)"),
-    "settings": (lambda one: isinstance(one, Settings), "Settings(temperature=...)"),
-    "session": (lambda one: isinstance(one, str) and one != "", "a name that is not empty"),
-    "store": (lambda one: one is None or hasattr(one, "open"), "a store such as agentkit.stores.SQLite('runs.db')"),
-    "approve": (lambda one: one is None or callable(one), "a function of a call that gives True, False or a reason"),
-    "view": (lambda one: isinstance(one, Iterable), "a list of functions"),
-}
-"""What fits an option, and what to say where it does not."""
-
-
-def _check_parts(**parts: Any) -> None:
-    for name, part in parts.items():
-        fits, wanted = _PARTS[name]
-        if not fits(part):
-            raise UsageError(f"{name}= takes {wanted}; got {part!r:.80}")
-
-
-def _checked(model: Any) -> Model | None:
-    if model is None or (callable(getattr(model, "call", None)) and not isinstance(model, type)):
-        return cast("Model | None", model)
-    raise UsageError(
-        f"model={model!r} is no model: give a string such as 'openai:gpt-4o', or an object with "
-        "`async def call(self, request, emit=None)`"
-    )

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from agentkit.core.messages import Assistant, ToolCall, ToolResult
+from agentkit.core.result import Result
+
+Out = TypeVar("Out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +20,12 @@ class TextEvent:
     """A piece of the answer's text. Final only when the turn ended without tool calls."""
 
     kind: ClassVar[Literal["text"]] = "text"
-    partial: ClassVar[Any] = None
+    partial: ClassVar[None] = None
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class PartialEvent:
+class PartialEvent(Generic[Out]):
     """Typed output as far as it has come: a valid value of the type, which the next one replaces.
 
     What checks the whole (functions given as `output=`) has not seen it.
@@ -30,7 +33,7 @@ class PartialEvent:
 
     kind: ClassVar[Literal["text"]] = "text"
     text: ClassVar[Literal[""]] = ""
-    partial: Any
+    partial: Out
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,28 +119,31 @@ class ApprovalEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class FinishedEvent:
+class FinishedEvent(Generic[Out]):
     """The run is over; `result` is what `run` returns."""
 
     kind: ClassVar[Literal["finished"]] = "finished"
-    result: Any
+    result: Result[Out]
 
 
 Delta: TypeAlias = TextEvent | ReasoningEvent | ToolCallEvent | ToolCallGrows | ToolCallReady | RetryEvent
 """What a model may emit while it answers."""
 
-Event: TypeAlias = (
+_Told: TypeAlias = (
     StepEvent
     | TextEvent
-    | PartialEvent
     | ReasoningEvent
     | ToolCallEvent
     | ToolProgressEvent
     | ToolResultEvent
     | RetryEvent
     | ApprovalEvent
-    | FinishedEvent
 )
+
+EventOf: TypeAlias = _Told | PartialEvent[Out] | FinishedEvent[Out]
+"""What a listener may see of a run with this output."""
+
+Event: TypeAlias = _Told | PartialEvent | FinishedEvent  # type: ignore[type-arg]  # so that isinstance takes it
 """What a listener may see."""
 
 Emit: TypeAlias = Callable[[Delta], Awaitable[None] | None]

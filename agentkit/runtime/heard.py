@@ -47,7 +47,7 @@ class _Partials:
         self._next = self._size + max(LEAST_GROWTH, self._size // 8)
         return True
 
-    def of(self, text: str) -> PartialEvent | None:
+    def of(self, text: str) -> PartialEvent[Any] | None:
         """The output so far, if there is one, and another one than before."""
         value = self._read(text)
         if value is NO_OUTPUT or (type(value) is type(self._last) and value == self._last):

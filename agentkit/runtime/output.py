@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeAlias, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeForm, TypeVar
 
 from agentkit.core.json_repair import JSONError
 from agentkit.core.messages import ToolSpec
@@ -30,6 +30,7 @@ from agentkit.models.model import OutputSchema
 from agentkit.tooling.arguments import InvalidArguments
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.invoke import Prepared, invoke
+from agentkit.tooling.output import ToolOutput
 from agentkit.tooling.results import to_text
 from agentkit.tooling.tool import Tool
 
@@ -57,11 +58,13 @@ class _Way(Generic[Out]):
     wanted: Any
 
     @overload
-    def __init__(self, wanted: Callable[..., Awaitable[Out]]) -> None: ...
+    def __init__(self, wanted: Awaited[Out]) -> None: ...
     @overload
-    def __init__(self, wanted: type[Out] | Callable[..., Out]) -> None: ...
+    def __init__(self, wanted: Wanted[Out]) -> None: ...
     @overload
-    def __init__(self: _Way[Any], wanted: Any) -> None: ...
+    def __init__(self, wanted: TypeForm[Out]) -> None: ...
+    @overload
+    def __init__(self: _Way[Any], wanted: Several) -> None: ...
     def __init__(self, wanted: Any) -> None:
         object.__setattr__(self, "wanted", wanted)
 
@@ -76,6 +79,14 @@ class PromptedOutput(_Way[Out]):
     """`output=PromptedOutput(Invoice)`: the schema is written into the instructions; works with any model."""
 
     __slots__ = ()
+
+
+Awaited: TypeAlias = Callable[..., Awaitable[Out]] | ToolOutput[Callable[..., Awaitable[Out]]]
+"""An async function as `output=`."""
+Wanted: TypeAlias = type[Out] | Callable[..., Out] | _Way[Out] | ToolOutput[Callable[..., Out]]
+"""A class or a function as `output=`; unions and what else is no class are a `TypeForm`."""
+Several: TypeAlias = list[Any] | tuple[Any, ...] | ToolOutput[Any]
+"""What `output=` takes too, where a type checker does not see the type of the output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

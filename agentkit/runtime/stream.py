@@ -14,7 +14,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from agentkit.core.events import Event
+from agentkit.core.events import Event, EventOf
 from agentkit.core.result import Result
 from agentkit.errors import UsageError
 from agentkit.runtime.run import Listener
@@ -77,10 +77,10 @@ class EventStream(Generic[Out]):
         await self._tasks.__aexit__(None, None, None)
         self._over = True  # a run that was cancelled before it began does not say so
 
-    def __aiter__(self) -> AsyncIterator[Event]:
+    def __aiter__(self) -> AsyncIterator[EventOf[Out]]:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> EventOf[Out]:
         """The next event.
 
         Raises:

@@ -19,7 +19,7 @@ import anyio
 from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import current_token
 
-from agentkit.core.events import Event
+from agentkit.core.events import EventOf
 from agentkit.errors import UsageError
 from agentkit.runtime.stream import MAX_WAITING, EventStream
 from agentkit.tooling.threads import lent_slot, loop_scheduler
@@ -149,15 +149,15 @@ def run_sync(main: Callable[[], Awaitable[T]], name: str) -> T:
         raise
 
 
-def stream_sync(open_stream: Callable[[], EventStream[Any]], name: str) -> Iterator[Event]:
+def stream_sync(open_stream: Callable[[], EventStream[T]], name: str) -> Iterator[EventOf[T]]:
     """The events of a run, read in this thread. Closing the iterator cancels the run."""
     if inside_run.get() and _in_event_loop():
         raise UsageError(f"an async tool must not block: use `async with agent.{name}(...)` here")
     return _events(open_stream)
 
 
-def _events(open_stream: Callable[[], EventStream[Any]]) -> Iterator[Event]:
-    waiting: deque[Event] = deque()
+def _events(open_stream: Callable[[], EventStream[T]]) -> Iterator[EventOf[T]]:
+    waiting: deque[EventOf[T]] = deque()
     news = threading.Event()
     over = False
 

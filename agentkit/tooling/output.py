@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from agentkit.core.messages import Usage
 
+Content_co = TypeVar("Content_co", default=Any, covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class ToolOutput:
+class ToolOutput(Generic[Content_co]):
     """A tool's result in two parts: what the model reads and what only the application sees.
 
     Given as `output=ToolOutput(Invoice)`, it asks for the output of the run as the arguments of a tool's call (beside
@@ -23,7 +27,7 @@ class ToolOutput:
         cost_usd: US dollars that the tool itself spent.
     """
 
-    content: Any
+    content: Content_co
     details: Any = None
     is_error: bool = False
     usage: Usage | None = None

@@ -1,5 +1,7 @@
 """What type checkers know of tools: the signature stays, a bound method loses its receiver. Read, never run."""
 
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
 from __future__ import annotations
 
 from collections.abc import Callable
