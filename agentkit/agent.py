@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, Generic, Literal, Unpack, cast, overload
 
 import anyio
+from anyio.lowlevel import current_token
 from typing_extensions import TypeForm, TypeVar
 
 from agentkit.core.events import EventOf
@@ -34,7 +36,7 @@ from agentkit.runtime.options import (
 from agentkit.runtime.output import Awaited, Several, Wanted
 from agentkit.runtime.run import Approver, Listener, Run, Task, View
 from agentkit.runtime.stream import EventStream
-from agentkit.runtime.sync import inside_run, run_sync, stream_sync
+from agentkit.runtime.sync import run_sync, running_in, stream_sync
 from agentkit.runtime.wanted import output_type
 from agentkit.stores.store import Store
 from agentkit.tooling.context import ToolContext
@@ -322,10 +324,10 @@ class Agent(Generic[Deps, Out]):
         decisions: Decisions = None,
     ) -> Result[Any]:
         agent = _overrides.get().get(self, self)
-        run = Run(agent._task(output, options), listener)  # noqa: SLF001 - the same class
         session = options.get("session")
-        inside = inside_run.set(True)
+        inside = running_in.set(current_token())
         try:
+            run = Run(agent._task(output, options), listener)  # noqa: SLF001 - the same class
             if session is None:
                 history = options.get("history")
                 run.restore(() if history is None else entries_of(history))
@@ -338,7 +340,7 @@ class Agent(Generic[Deps, Out]):
                 with anyio.CancelScope(shield=True):
                     await log.close()
         finally:
-            inside_run.reset(inside)
+            running_in.reset(inside)
 
     def _task(self, output: Any, options: RunOptions) -> Task:
         check_options(options)
@@ -406,7 +408,7 @@ class Agent(Generic[Deps, Out]):
 
         text = description or f"Ask {chosen}, who answers on their own."
         made: Any = tool(name=chosen, description=text, **policy)(ask)
-        return cast("Tool[[str], Any]", made)
+        return cast("Tool[[str], Any]", replace(made, spends=True))
 
     @contextmanager
     def override(

@@ -1,13 +1,15 @@
 """Calls that run while the answer that made them still streams.
 
-Only calls that nobody can regret: to an async `idempotent` tool without a budget of its own, when no offered tool may
-need approval, is sequential, or shares an object. The transcript knows nothing of it: when the batch is carried out,
-the result of the early run is taken if the call turned out as it began, and thrown away otherwise.
+Only calls that nobody can regret: to an async `idempotent` tool that has no budget of its own and spends nothing, when
+no offered tool may need approval, is sequential, or shares an object. The transcript knows nothing of it: when the
+batch is carried out, the result of the early run is taken if the call turned out as it began, and thrown away
+otherwise.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -16,12 +18,14 @@ from agentkit.core.messages import ToolCall
 from agentkit.runtime.run import Run
 from agentkit.tooling.arguments import InvalidArguments
 from agentkit.tooling.invoke import Called, Prepared, invoke, prepare
+from agentkit.tooling.tool import Tool
 
 
 @dataclass(slots=True)
 class _Early:
     """One call under way."""
 
+    call: ToolCall
     prepared: Prepared
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     over: anyio.Event = field(default_factory=anyio.Event)
@@ -39,7 +43,7 @@ class EarlyCalls:
     def start(self, call: ToolCall) -> None:
         """Begin the call, if its tool and the run allow it."""
         tool = self._run.task.tools.get(call.name)
-        if tool is None or tool.in_thread or not tool.idempotent or tool.max_calls is not None:
+        if tool is None or tool.in_thread or tool.spends or not tool.idempotent or tool.max_calls is not None:
             return
         if call.id in self._calls or not self._run.state.is_new(call.id):  # in the transcript it gets another id
             return
@@ -47,13 +51,14 @@ class EarlyCalls:
             prepared = prepare(tool, call.arguments)
         except InvalidArguments:
             return
-        early = _Early(prepared)
+        early = _Early(call, prepared)
         self._calls[call.id] = early
-        self._tasks.start_soon(self._work, call, early)
+        self._tasks.start_soon(self._work, tool, early)
 
-    async def _work(self, call: ToolCall, early: _Early) -> None:
+    async def _work(self, tool: Tool[..., Any], early: _Early) -> None:
+        context = replace(self._run.context(early.call), step=self._run.state.steps + 1)
         with early.scope:
-            early.called = await invoke(self._run.task.tools[call.name], early.prepared, self._run.context(call))
+            early.called = await invoke(tool, early.prepared, context)
         early.over.set()
 
     async def take(self, call_id: str, prepared: Prepared) -> Called | None:
@@ -61,8 +66,9 @@ class EarlyCalls:
         early = self._calls.pop(call_id, None)
         if early is None:
             return None
+        name = self._run.shown(self._run.state.open[call_id]).name
         try:
-            if early.prepared.arguments == prepared.arguments:
+            if early.call.name == name and early.prepared.arguments == prepared.arguments:
                 await early.over.wait()
                 return early.called
         finally:

@@ -23,7 +23,7 @@ from agentkit.core.result import NO_OUTPUT, Result, RunReason
 from agentkit.core.settings import Settings
 from agentkit.core.state import IllegalEntry, OpenCall, State
 from agentkit.core.view import Projection
-from agentkit.errors import StoreError
+from agentkit.errors import StoreError, UsageError
 from agentkit.models.assemble import CUT
 from agentkit.models.model import Model, Request
 from agentkit.runtime.output import OutputFault, OutputType
@@ -235,7 +235,9 @@ class Run:
         task = self.task
         messages: Sequence[Message] = self.projection.messages
         for narrow in task.views:
-            messages = narrow(messages)
+            messages = narrow([*messages])  # a copy: what a view does to it stays in this request
+            if messages is None:
+                raise UsageError(f"a view gives the messages to show; {narrow!r:.80} gave None")
         if task.instructions:
             messages = (System(content=task.instructions), *messages)
         specs = task.specs if task.fixed else tuple(tool.spec for tool in self.offered.values())

@@ -94,7 +94,8 @@ class EventStream(Generic[Out]):
                 raise StopAsyncIteration
             if not self._entered:
                 raise UsageError("read a stream inside its block: async with agent.astream(...) as events")
-            self._news = anyio.Event()
+            if self._news.is_set():  # else another reader sleeps on it
+                self._news = anyio.Event()
             await self._news.wait()
         event = self._waiting.popleft()
         if len(self._waiting) == MAX_WAITING // 2:

@@ -9,11 +9,12 @@ Ctrl-C cancels the run, lets it record what is finished, and raises KeyboardInte
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -35,8 +36,8 @@ EXIT_S = 2.0
 POLL_S = 0.005
 """How often a run looks whether a slow sync reader has caught up."""
 
-inside_run: ContextVar[bool] = ContextVar("agentkit_inside_run", default=False)
-"""Set while a run is driven, and so inside its tools."""
+running_in: ContextVar[object] = ContextVar("agentkit_running_in", default=None)
+"""The event loop that drives a run, while it does, and so inside the run's tools."""
 
 
 class Portal:
@@ -73,13 +74,13 @@ class Portal:
 class _Process:
     """What there is once in a process."""
 
-    lock = threading.Lock()
+    locks: ClassVar[dict[int, threading.Lock]] = {}  # by process: a fork may leave one held
     portal: Portal | None = None
 
 
 def _portal() -> Portal:
     """The portal of this process."""
-    with _Process.lock:
+    with _Process.locks.setdefault(os.getpid(), threading.Lock()):
         if _Process.portal is None or not _Process.portal.serves:
             _Process.portal = Portal()
         return _Process.portal
@@ -134,25 +135,25 @@ def run_sync(main: Callable[[], Awaitable[T]], name: str) -> T:
         name: The async method to name when the caller is an async tool.
 
     Raises:
-        UsageError: The caller is an async tool: it would block the loop that its own run needs.
+        UsageError: The caller, such as an async tool, would block the loop that its own run needs.
     """
-    if inside_run.get() and _in_event_loop():
-        raise UsageError(f"an async tool must not block: use `await agent.{name}(...)` here, or make the tool sync")
+    if _would_block_its_run():
+        raise UsageError(f"this would block its own run: use `await agent.{name}(...)` here, or make the tool sync")
     work = _Work(main)
     try:
         with lent_slot():
             work.over.wait()
-        return work.result()
-    except KeyboardInterrupt as stop:
+    except BaseException as stop:  # Ctrl-C, or what else the handler of a signal raises
         work.cancel()
         stop.result = work.came  # type: ignore[attr-defined]  # the run as far as it came
         raise
+    return work.result()
 
 
 def stream_sync(open_stream: Callable[[], EventStream[T]], name: str) -> Iterator[EventOf[T]]:
     """The events of a run, read in this thread. Closing the iterator cancels the run."""
-    if inside_run.get() and _in_event_loop():
-        raise UsageError(f"an async tool must not block: use `async with agent.{name}(...)` here")
+    if _would_block_its_run():
+        raise UsageError(f"this would block its own run: use `async with agent.{name}(...)` here")
     return _events(open_stream)
 
 
@@ -188,9 +189,8 @@ def _events(open_stream: Callable[[], EventStream[T]]) -> Iterator[EventOf[T]]:
             work.cancel()
 
 
-def _in_event_loop() -> bool:
+def _would_block_its_run() -> bool:
     try:
-        current_token()
+        return current_token() == running_in.get()
     except Exception:  # noqa: BLE001 - what a backend raises outside of its loop is its own
         return False
-    return True

@@ -58,6 +58,7 @@ class ToolDefinition:
         prepare: Hides (None) or changes the spec for one step.
         in_thread: The function is synchronous and runs in a thread.
         owner: The object whose bound method this is; calls to methods of one object run one after another.
+        spends: A call spends from the budget of its run: it never starts before the answer that makes it is whole.
         unbound: A method that waits for its object: it cannot be used as a tool yet.
     """
 
@@ -75,6 +76,7 @@ class ToolDefinition:
     prepare: Prepare | None = None
     in_thread: bool = field(default=True, repr=False)
     owner: object | None = field(default=None, repr=False)
+    spends: bool = field(default=False, repr=False)
     unbound: bool = field(default=False, repr=False)
 
     @property

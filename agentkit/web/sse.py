@@ -46,8 +46,10 @@ def sse(events: AsyncIterable[Event], *, kinds: Collection[str] | None = None, h
         heartbeat_s: A comment is sent after so many seconds of silence, so that no proxy hangs up.
 
     Raises:
-        UsageError: There is no such kind.
+        UsageError: There is no such kind, or these are no events of an async stream.
     """
+    if not hasattr(events, "__aiter__"):
+        raise UsageError(f"sse takes the events of `agent.astream(...)`, got {type(events).__name__}")
     if kinds is not None and (unknown := set(kinds) - KINDS):
         raise UsageError(f"sse(kinds=...): no events are of kind {', '.join(sorted(unknown))}")
     return Body(events, KINDS if kinds is None else ALWAYS | set(kinds), heartbeat_s)
@@ -77,7 +79,8 @@ class Body:
             while not feed.waiting:
                 if feed.over.is_set():
                     raise StopAsyncIteration
-                feed.news = anyio.Event()
+                if feed.news.is_set():  # else another reader sleeps on it
+                    feed.news = anyio.Event()
                 with anyio.move_on_after(self._heartbeat_s) as silence:
                     await feed.news.wait()
                 if silence.cancelled_caught:

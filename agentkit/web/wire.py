@@ -47,6 +47,9 @@ SORRY = "Something went wrong."
 
 BUSY = "The model is busy. Please try again."
 
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+"""Where readers that know more ends of lines than the format has would part the data."""
+
 TEXTS: tuple[tuple[type[AgentkitError], str], ...] = (
     (RateLimited, BUSY),
     (Unavailable, BUSY),
@@ -79,7 +82,7 @@ def error_bytes(error: BaseException) -> bytes:
 
 
 def _bytes(data: dict[str, JSONValue]) -> bytes:
-    return b"data: " + to_text(data).encode() + b"\n\n"
+    return b"data: " + to_text(data).translate(_LINE_ENDS).encode() + b"\n\n"
 
 
 def _to_json(event: Event) -> dict[str, JSONValue]:

@@ -252,6 +252,13 @@ async def test_a_replay_that_is_cancelled_is_not_used_up(tmp_path):
     assert (await player.call(ASK)).content == "Hi."
 
 
+async def test_the_folder_of_a_recording_is_made(tmp_path):
+    """An answer that was paid for is not lost to a folder that is not there yet."""
+    path = tmp_path / "tapes" / "new" / "one.jsonl"
+    assert (await Recorded(Scripted(["one"]), path).call(ASK)).content == "one"
+    assert (await Recorded(None, path).call(ASK)).content == "one"
+
+
 async def test_record_writes_the_file_anew(tmp_path):
     """The mode decides, not what is there."""
     file = tmp_path / "run.jsonl"
@@ -327,6 +334,10 @@ def test_keys_and_tokens_are_taken_out(secret, around):
         ('{"api_key": "hunter2", "n": 1}', '{"api_key": "[removed]", "n": 1}'),
         ('{\\"password\\": \\"hunter2\\"}', '{\\"password\\": \\"[removed]\\"}'),
         ("OPENAI_API_KEY=abc&x=1", "OPENAI_API_KEY=[removed]&x=1"),
+        ('{"token": "hunter2"}', '{"token": "[removed]"}'),
+        ("https://x/?token=hunter2&n=1", "https://x/?token=[removed]&n=1"),
+        ('{"dbPassword": "h2", "secretKey": "h"}', '{"dbPassword": "[removed]", "secretKey": "[removed]"}'),
+        ("pwd=hunter2", "pwd=[removed]"),
         ("postgres://user:hunter2@host/db", "postgres://user:[removed]@host/db"),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----.", "[removed]."),
     ],
@@ -341,7 +352,7 @@ def test_what_stands_behind_a_name_is_taken_out(text, cleaned):
     "text",
     [
         "the bearer of this letter", "basic arithmetic.", "tokens: 12", "max_tokens=100", "a secret garden", "task-oriented",
-        "passwords should be long", "risk-averse-people", "http://host:8080/path", "key: value", "the keyboard",
+        "passwords should be long", "token: the", "impassword: x", '{"page_token": "a"}', "risk-averse-people", "http://host:8080/path", "key: value", "the keyboard",
     ],
 )  # fmt: skip
 def test_plain_words_stay(text):
@@ -354,6 +365,7 @@ def test_values_behind_secret_names_are_taken_out_of_json():
     value = {
         "headers": [{"X-Api-Key": "a"}],
         "apiKey": "b",
+        "apiKeys": ["d", "e"],
         "max_tokens": 5,
         "token": {"access_token": "c"},
         "cookie": "",
@@ -361,6 +373,7 @@ def test_values_behind_secret_names_are_taken_out_of_json():
     assert without_secrets(value, ()) == {
         "headers": [{"X-Api-Key": REMOVED}],
         "apiKey": REMOVED,
+        "apiKeys": REMOVED,
         "max_tokens": 5,
         "token": {"access_token": REMOVED},
         "cookie": "",

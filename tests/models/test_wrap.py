@@ -297,6 +297,64 @@ async def test_another_request_has_another_answer(other):
     assert [(await cached.call(r)).content for r in (ASK, other, ASK)] == ["one", "two", "one"]
 
 
+async def test_runs_at_once_ask_once():
+    """Each has the answer, with ids of its own; where the first one fails, the others ask for themselves."""
+    asked = []
+
+    class Slow:
+        async def call(self, request, emit=None):
+            asked.append(request)
+            await anyio.sleep(0.02)
+            if len(asked) == 1:
+                raise Unavailable("down")
+            return Assistant(tool_calls=(call("add", a=1),))
+
+    cached, ids = Cached(Slow()), []
+
+    async def ask():
+        with suppress(Unavailable):
+            ids.extend(c.id for c in (await cached.call(ASK)).tool_calls)
+
+    for expected in (3, 2):
+        cached.store.clear()
+        async with anyio.create_task_group() as runs:
+            for _ in range(3):
+                runs.start_soon(ask)
+        assert len(asked) == expected
+        asked[:] = [None]
+    assert len(ids) == len(set(ids)) == 5
+
+
+async def test_a_listener_that_stops_reading_holds_up_only_itself():
+    """Another run with the same question asks itself."""
+    cached, heard_some = Cached(Scripted(["one two", "one two"])), anyio.Event()
+
+    async def stuck(delta):
+        heard_some.set()
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as runs:
+            runs.start_soon(cached.call, ASK, stuck)
+            await heard_some.wait()
+            assert (await cached.call(ASK)).content == "one two"
+            runs.cancel_scope.cancel()
+
+
+async def test_a_store_that_fails_costs_no_answer(caplog):
+    """A cache can be lost; what was paid for cannot."""
+
+    class Broken(dict):
+        def __setitem__(self, key, value):
+            raise OSError(28, "no space left on device")
+
+        def get(self, key, default=None):
+            raise OSError(5, "input/output error")
+
+    assert (await Cached(Scripted(["one"]), Broken()).call(ASK)).content == "one"
+    assert "no space" in caplog.text
+
+
 async def test_a_timeout_makes_no_other_question():
     """How long to wait is not part of what is asked."""
     cached = Cached(Scripted(["one"]))

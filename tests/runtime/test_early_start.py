@@ -12,9 +12,9 @@ import anyio
 import pytest
 from harness import contents
 
-from agentkit import Agent, Limits, ModelError, tool
+from agentkit import Agent, Limits, ModelError, ToolContext, tool
 from agentkit.core.events import RetryEvent, TextEvent, ToolCallEvent, ToolCallReady
-from agentkit.core.messages import Assistant
+from agentkit.core.messages import Assistant, Usage
 from agentkit.models import ChatCompletions
 from agentkit.models.scripted import call
 from agentkit.runtime.sync import run_sync
@@ -219,6 +219,46 @@ async def test_the_same_call_with_other_arguments_runs_with_these():
     assert contents_of(log) == ["look 2", "look 1"]
     assert log.index("cancelled") < log.index("next request")
     assert contents(events[-1].result) == ["1"]
+
+
+async def test_a_call_that_turned_out_to_be_another_tools_is_made_of_that_one():
+    """A result is never taken for that of another tool."""
+    log = []
+
+    @tool(idempotent=True)
+    async def other(n: int) -> str:
+        return f"other {n}"
+
+    begun = call("look", n=1)
+    events = await events_of(Agent(Saying(log, [begun], [replace(begun, name="other")]), [hanging(log), other]))
+    assert contents(events[-1].result) == ["other 1"]
+
+
+async def test_a_tool_that_begins_early_knows_its_step():
+    """It is the one that a listener was told of."""
+    steps = []
+
+    @tool(idempotent=True)
+    async def look(n: int, context: ToolContext) -> None:
+        steps.append(context.step)
+
+    await events_of(Agent(Saying([], [call("look", n=1)]), [look]))
+    assert steps == [1]
+
+
+async def test_an_agent_that_is_a_tool_waits_for_its_batch():
+    """What it may spend is known only then, and what it spends must be counted."""
+    log = []
+
+    class Costly:
+        async def call(self, request, emit=None):
+            log.append("asked")
+            return Assistant(content="yes", usage=Usage(input_tokens=7))
+
+    inner = Agent(Costly()).as_tool("inner", idempotent=True)
+    events = await events_of(Agent(Saying(log, [call("inner", question="?")]), [inner]))
+    assert log == ["answer", "asked", "next request"]
+    assert events[-1].result.usage.input_tokens == 7
 
 
 async def test_a_call_that_the_answer_does_not_hold_is_cancelled_with_its_batch():

@@ -242,6 +242,26 @@ async def test_an_agent_shows_what_its_views_leave():
 
 
 @pytest.mark.anyio
+async def test_a_view_may_change_the_list_that_it_is_given():
+    """It changes what is shown in this request, and nothing of the run."""
+
+    def upside_down(messages):
+        messages.reverse()
+        return messages
+
+    model = Scripted([*lines(2), "done"])
+    await Agent(model, [find], view=[upside_down]).arun("go")
+    assert [m.kind for m in reversed(model.requests[-1].messages)] == ["user", *["assistant", "tool_result"] * 2]
+
+
+@pytest.mark.anyio
+async def test_a_view_without_a_return_is_told_so():
+    """The most likely slip has a sentence of its own."""
+    with pytest.raises(UsageError, match="gave None"):
+        await Agent(Scripted(["done"]), view=[lambda messages: None]).arun("go")
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("way", ["view", "limits", "both"])
 async def test_a_conversation_that_is_too_long_is_summarised(way):
     """By the model that was named; its cost counts, and the run goes on with the summary in front."""

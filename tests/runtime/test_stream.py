@@ -168,6 +168,25 @@ async def test_a_stream_is_entered_once():
             await stream.__aenter__()
 
 
+async def test_two_readers_share_the_events():
+    """Each event reaches one of them, and neither waits for ever."""
+    got = []
+
+    @tool
+    async def wait() -> None:
+        await anyio.sleep(0.02)
+
+    async def read(events):
+        got.extend([event.kind async for event in events])
+
+    with anyio.fail_after(5):
+        stream = Agent(Scripted([call("wait"), "done"]), [wait]).astream("go")
+        async with stream as events, anyio.create_task_group() as readers:
+            readers.start_soon(read, events)
+            readers.start_soon(read, events)
+    assert sorted(got) == ["finished", "step", "step", "text", "tool_call", "tool_result"]
+
+
 async def test_thoughts_before_a_call_are_shown_once():
     """Streamed thoughts are not repeated with the whole answer."""
 

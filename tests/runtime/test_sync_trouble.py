@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,7 @@ import anyio.from_thread
 import pytest
 from harness import Flood
 
-from agentkit import Agent, tool
+from agentkit import Agent, UsageError, tool
 from agentkit.core.events import TextEvent
 from agentkit.models.scripted import Scripted, call
 from agentkit.runtime import sync
@@ -227,6 +228,53 @@ def test_a_child_that_was_forked_while_a_run_was_under_way_runs_its_own():
     assert done.stdout.strip() == "['0', 'leaf'] 0", done.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine has no fork")
+def test_a_child_that_was_forked_while_a_thread_made_the_portal_runs_its_own():
+    """It does not wait for a thread that it lacks."""
+    code = """
+        warnings.simplefilter("ignore")
+        from agentkit.runtime.sync import _portal
+        made = threading.Event()
+        class Slow(threading.Thread):
+            def start(self):
+                made.set()
+                time.sleep(0.2)
+                super().start()
+        usual, threading.Thread = threading.Thread, Slow
+        first = usual(target=_portal)
+        first.start()
+        made.wait()
+        threading.Thread = usual
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(5)
+            os._exit(0 if Agent(Scripted(["done"])).run("go").output == "done" else 1)
+        print(os.waitpid(pid, 0)[1])
+        first.join()
+    """
+    done = script(code)
+    assert done.stdout.strip() == "0", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this machine has no timer signals")
+def test_what_the_handler_of_a_signal_raises_cancels_the_run():
+    """As Ctrl-C does: nothing goes on that nobody waits for, and the error has the run as far as it came."""
+    model = Endless()
+
+    def late(*_):
+        raise TimeoutError("too late")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(TimeoutError) as caught:
+            Agent(model).run("go")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert model.cancelled.is_set()
+    assert caught.value.result.stop_reason == "cancelled"
+
+
 def test_fifty_threads_at_once_with_sync_tools():
     """Each gets its own answer."""
     outputs = {}
@@ -273,18 +321,25 @@ def test_an_async_tool_that_streams_in_sync_is_told_to_await():
     assert "agent.astream" in result.to_openai()[2]["content"]
 
 
+def test_instructions_that_run_an_agent_are_told_to_await():
+    """They are made in the loop that their own run needs."""
+    inner = Agent(Scripted(["x"]))
+    with pytest.raises(UsageError, match=r"agent\.arun"):
+        Agent(Scripted(["done"]), instructions=lambda _: inner.run("go").output).run("go")
+
+
 def test_a_sync_tool_may_run_an_event_loop_of_its_own():
-    """Its thread has none."""
-    inner = Agent(Scripted(["inner"]))
+    """Its thread has none; in it, agents run as anywhere."""
+    inner = Agent(Scripted(["inner", "in sync"]))
 
     def ask() -> str:
         async def main():
-            return (await inner.arun("go")).output
+            return (await inner.arun("go")).output + inner.run("go").output
 
         return anyio.run(main)
 
     result = Agent(Scripted([call("ask"), "done"]), [ask]).run("go")
-    assert result.to_openai()[2]["content"] == "inner"
+    assert result.to_openai()[2]["content"] == "innerin sync"
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -39,7 +39,7 @@ def parsed(body: bytes) -> list[dict]:
     blocks = body.decode().split("\n\n")
     assert blocks.pop() == ""
     lines = [block for block in blocks if not block.startswith(":")]
-    assert all(line.startswith("data: ") and "\n" not in line and "\r" not in line for line in lines)
+    assert all(line.startswith("data: ") and line.splitlines() == [line] for line in lines)
     return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
@@ -98,10 +98,10 @@ async def test_a_run_is_sent_event_by_event():
 
 
 @pytest.mark.parametrize(
-    "text", ["line\nline\r\nline\rline", "data: x\n\n", "\u2028\u2029 é \N{SNOWMAN}", "\udc00", '"\\', "\0"]
+    "text", ["line\nline\r\nline\rline", "data: x\n\n", "\x85\u2028\u2029 é \N{SNOWMAN}", "\udc00", '"\\', "\0"]
 )
 async def test_any_text_is_one_line(text):
-    """Newlines of every kind, quotes and broken Unicode do not break an event up."""
+    """Newlines of every kind, quotes and broken Unicode do not break an event up, for whatever takes lines apart."""
     events = await sent(Agent(Scripted([text])).astream("?"))
     assert events[-1]["output"] == text.replace("\udc00", "\ufffd")
 
@@ -348,3 +348,24 @@ async def test_a_server_that_cannot_send_cancels_the_run():
     with anyio.fail_after(3):
         await EventStreamResponse(Agent(model).astream("?"))({"type": "http"}, receive, send)
     assert model.cancelled.is_set()
+
+
+async def test_two_readers_share_a_body():
+    """Neither waits for ever."""
+    body, got = sse(Agent(Scripted(["one two three"])).astream("?")), []
+
+    async def read():
+        got.extend([chunk async for chunk in body])
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as readers:
+            readers.start_soon(read)
+            readers.start_soon(read)
+    assert parsed(b"".join(got))[-1]["kind"] == "finished"
+
+
+@pytest.mark.parametrize("wrong", [[], Agent(Scripted([])).stream("?")])
+async def test_what_no_async_stream_gives_is_refused_at_once(wrong):
+    """Else a page would only be told that something went wrong."""
+    with pytest.raises(UsageError, match="astream"):
+        sse(wrong)

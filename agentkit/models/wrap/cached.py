@@ -1,6 +1,8 @@
 """`Cached`: the same request has the same answer, asked for once.
 
 * Same means: the same model, messages, tools, settings and output schema. Ids, costs and timeouts do not count.
+  Models are told apart by their `repr` and their settings.
+* Runs of one event loop that ask the same at once ask once, unless the first of them streams.
 * A hit costs nothing: no tokens, no dollars, and `extra["cached"]` says so. Its calls have new ids.
 * Answers that call tools are kept, too: the tools then run as they would after a live answer, side effects included,
   because a cache keeps what a model said and not what came of it. `calls=False` keeps final answers only.
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, MutableMapping
@@ -18,6 +21,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import anyio
+from anyio.lowlevel import current_token
 
 from agentkit.core.codec import decode, encode
 from agentkit.core.events import Emit, deltas_of
@@ -29,6 +35,8 @@ from agentkit.models.model import Model, Request, tell
 from agentkit.models.wrap.by_name import as_model
 from agentkit.models.wrap.canonical import Numbers, canonical, to_text
 from agentkit.models.wrapper import Wrapper
+
+_log = logging.getLogger("agentkit.models")
 
 
 class Cached(Wrapper):
@@ -60,19 +68,53 @@ class Cached(Wrapper):
             store = {}
         self.store = Folder(store) if isinstance(store, str | os.PathLike) else store
         self._calls = calls
+        self._asked: dict[tuple[object, str], anyio.Event] = {}
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
         """The answer that is kept, or a new one; see `Model`."""
         key = self._key(request)
-        answer = _read(self.store.get(key))
+        answer = self._kept(key)
+        if answer is None and (asked := self._asked.get((current_token(), key))) is not None:
+            await asked.wait()  # a run beside this one asks the same
+            answer = self._kept(key)
         if answer is None:
-            answer = await self.inner.call(request, emit)
-            if self._keeps(answer):
-                self.store[key] = json.dumps(encode(answer), default=str)
-            return answer
+            return await self._ask(key, request, emit)
         if emit is not None:
             await tell(emit, deltas_of(answer))
         return answer
+
+    async def _ask(self, key: str, request: Request, emit: Emit | None) -> Assistant:
+        here, asked = (current_token(), key), anyio.Event()
+        if emit is None:  # who has a listener may be held up by it, so nobody waits for them
+            self._asked[here] = asked
+        try:
+            answer = await self.inner.call(request, emit)
+            if self._keeps(answer):
+                self._keep(key, answer)
+            return answer
+        finally:
+            if self._asked.get(here) is asked:
+                del self._asked[here]
+            asked.set()
+
+    def _kept(self, key: str) -> Assistant | None:
+        """The answer that is kept, as a hit; None if there is none, or none that can be read."""
+        try:
+            text = self.store.get(key)
+            answer = None if text is None else decode(json.loads(text))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(answer, Assistant):
+            return None
+        calls = tuple(replace(call, id=new_call_id()) for call in answer.tool_calls)
+        extra = {**answer.extra, "cached": True}
+        return replace(answer, tool_calls=calls, usage=NO_USAGE, cost_usd=0.0, extra=extra)
+
+    def _keep(self, key: str, answer: Assistant) -> None:
+        try:
+            self.store[key] = json.dumps(encode(answer), default=str)
+        except OSError as fault:  # a full disk is no reason to lose the answer
+            _log.warning("an answer could not be kept: %s", fault)
 
     def _key(self, request: Request) -> str:
         text = to_text([identity(self.inner), canonical(request, Numbers())])
@@ -128,16 +170,3 @@ def identity(model: Any) -> list[Any]:
     wrapped = getattr(model, "models", None) or [getattr(model, "inner", None)]
     name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(model))
     return [name, own, *(identity(inner) for inner in wrapped if hasattr(inner, "call"))]
-
-
-def _read(text: str | None) -> Assistant | None:
-    """The answer that was kept, as a hit; None if there is none, or none that can be read."""
-    try:
-        answer = None if text is None else decode(json.loads(text))
-    except ValueError:
-        return None
-    if not isinstance(answer, Assistant):
-        return None
-    calls = tuple(replace(call, id=new_call_id()) for call in answer.tool_calls)
-    extra = {**answer.extra, "cached": True}
-    return replace(answer, tool_calls=calls, usage=NO_USAGE, cost_usd=0.0, extra=extra)

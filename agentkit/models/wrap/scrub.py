@@ -20,15 +20,16 @@ MIN_SECRET_CHARS = 8
 
 _VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)$", re.IGNORECASE)
 _NAME = (
-    r"(?<![a-z])(?:api[-_]?key|authorization|(?:access|auth|refresh|id|session|bearer|api)[-_]?token|client[-_]?secret"
-    r"|secret(?:[-_](?:access[-_])?key)?|private[-_]?key|pass(?:word|wd|phrase)|cookie)"
+    r"(?:(?<![a-z])|(?-i:(?<=[a-z])(?=[A-Z])))(?:api[-_]?key|authorization"
+    r"|(?:access|auth|refresh|id|session|bearer|api)[-_]?token|client[-_]?secret"
+    r"|secret(?:[-_]?(?:access[-_]?)?key)?|private[-_]?key|pass(?:word|wd|phrase)|pwd|cookie)"
 )
-_NAMED = re.compile(rf"{_NAME}$", re.IGNORECASE)
+_NAMED = re.compile(rf"(?:{_NAME}s?|^token)$", re.IGNORECASE)
 _IN_TOKENS = (
     "sk-", "k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "hf_", "gsk_",
     "aiza", "akia", "asia", "eyj", "private key",
 )  # fmt: skip
-_IN_NAMES = ("api", "auth", "token", "secret", "private", "pass", "cookie")
+_IN_NAMES = ("api", "auth", "token", "secret", "private", "pass", "pwd", "cookie")
 
 
 class Rule(NamedTuple):
@@ -60,6 +61,9 @@ RULES = (
     Rule(  # with a digit: "the bearer of this letter" stays
         ("bearer",), re.compile(r"(\bbearer\s+)(?=[^\s\"']*\d)[\w.~+/=-]{6,}", re.IGNORECASE)
     ),
+    Rule(  # as a whole name only: there are tokens of many kinds
+        ("token",), re.compile(r"""((?:\\?["']token\\?["']\s*:\s*\\?["']|[?&]token=))[^\s"'&\\]+""", re.IGNORECASE)
+    ),
     Rule(("@",), re.compile(r"(\w://[^\s/:@\"']*:)[^\s/@\"']+(?=@)")),
     Rule(_IN_NAMES, re.compile(rf"({_NAME}\\?[\"']\s*[:=]\s*\\?[\"'])[^\"'\\]+", re.IGNORECASE)),
     Rule(_IN_NAMES, re.compile(rf"({_NAME}\s*[:=]\s*(?:(?:bearer|basic)\s+)?+)[^\s\"'&,;{{}}\[\]\\]+", re.IGNORECASE)),
@@ -88,7 +92,7 @@ def without_secrets(value: Any, secrets: tuple[str, ...]) -> JSONValue:
 
 
 def _behind_name(name: str, value: Any, secrets: tuple[str, ...]) -> JSONValue:
-    if isinstance(value, str) and value and _NAMED.search(name):
+    if isinstance(value, str | list | tuple) and value and _NAMED.search(name):
         return REMOVED
     return without_secrets(value, secrets)
 

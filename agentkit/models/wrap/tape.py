@@ -79,6 +79,7 @@ class Recorder(Wrapper):
         secrets = secrets_of(os.environ)
         if _hides_a_secret(line.get("deltas", ()), secrets):
             line = {name: part for name, part in line.items() if name != "deltas"}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock, self._path.open("ab" if self._begun else "wb") as file:
             if not self._begun:
                 head = {"agentkit_recording": VERSION, "native_output": self.native_output}
