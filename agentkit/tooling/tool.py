@@ -11,6 +11,7 @@ call. A tool in a class body is bound like a method: `obj.method` is a tool of `
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from agentkit.tooling.invoke import NO_CONTEXT, Called, Prepared, call_json
 from agentkit.tooling.policy import Policy, ToolOptions, check_examples, check_name, check_policy
 from agentkit.tooling.raw_schema import SchemaValidator
 from agentkit.tooling.schema import schema_of
-from agentkit.tooling.signature import Signature, read_signature
+from agentkit.tooling.signature import ABSENT, Signature, read_signature
 from agentkit.tooling.validation import Validator
 
 P = ParamSpec("P")
@@ -150,7 +151,7 @@ class Tool(ToolDefinition, Generic[P, R]):
 def tool(function: Callable[P, R], /, **options: Unpack[ToolOptions]) -> Tool[P, R]: ...
 @overload
 def tool(**options: Unpack[ToolOptions]) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
-def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
+def tool(function: Any = ABSENT, /, **options: Unpack[ToolOptions]) -> Any:
     """Make a tool of a function: its signature becomes the schema, its docstring the descriptions.
 
     Args:
@@ -160,14 +161,27 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
     Raises:
         UsageError: The function cannot be a tool; the message says what to change.
     """
-    if function is None:
+    if function is ABSENT:
         return lambda decorated: tool(decorated, **options)
-    if not callable(function) and not isinstance(function, classmethod):
-        raise UsageError(f"{function!r:.80} cannot be a tool: a function can; a name is given as @tool(name=...)")
+    may_be = callable(function) or isinstance(function, classmethod)
+    if not may_be or (isinstance(function, type) and _instead(function)):
+        instead = _instead(function) or "a function can; a name is given as @tool(name=...)"
+        raise UsageError(f"{function!r:.80} cannot be a tool: {instead}")
     if isinstance(function, types.MethodType) and isinstance(function.__func__, Tool):
         function = function.__func__.__get__(function.__self__)  # a classmethod over a tool, from Python 3.13 on
     made = function if isinstance(function, Tool) else _make(function, options.get("name"))
     return made.replace(**options) if options else made
+
+
+def _instead(given: Any) -> str:
+    """What is meant by what is no tool itself; empty if that is not plain."""
+    cls = given if isinstance(given, type) else type(given)
+    parts = {name: inspect.getattr_static(cls, name, None) for name in dir(cls)}
+    if own := [f"obj.{name}" for name, part in parts.items() if isinstance(part, Tool) and part.unbound]:
+        return f"its methods can, those of an instance: {', '.join(own)}"
+    if "as_tool" in parts:
+        return "agent.as_tool(name=...) can"
+    return f"an instance can, {cls.__name__}(...)" if given is cls and inspect.isfunction(parts.get("__call__")) else ""
 
 
 def _make(function: Any, name: str | None) -> Tool[..., Any]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Optional
 
 import pytest
 
+from agentkit.agent import Agent
 from agentkit.core.messages import ToolCall, ToolSpec
 from agentkit.errors import UsageError
 from agentkit.tooling.context import ToolContext
@@ -364,6 +365,30 @@ async def test_classes_are_tools_that_make_instances():
     made = tool(Place)
     assert (made.spec.name, made.spec.description) == ("Place", "")
     assert await content(made, name="x") == '{"name": "x", "floor": 0}'
+
+
+class Vault:
+    @tool
+    def look(self) -> str:
+        return "gold"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (None, "a function can"),
+        (Vault, r"those of an instance: obj\.look$"),
+        (Vault(), r"those of an instance: obj\.look$"),
+        (Adder, r"an instance can, Adder\(\.\.\.\)"),
+        (Agent(), r"agent\.as_tool\(name=\.\.\.\) can"),
+        (Agent, r"agent\.as_tool\(name=\.\.\.\) can"),
+    ],
+)
+@pytest.mark.parametrize("take", [tool, lambda given: collect([given])])
+def test_what_is_given_in_place_of_a_tool_is_refused_with_what_is_meant(take, given, meant):
+    """None from a decorator that returns nothing, the class of a callable object, what only holds tools."""
+    with pytest.raises(UsageError, match=meant):
+        take(given)
 
 
 # --- Context ----------------------------------------------------------------------------------------------------------
