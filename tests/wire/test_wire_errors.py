@@ -20,8 +20,9 @@ from agentkit.errors import (
     RequestRefused,
     Unavailable,
 )
-from agentkit.models.chat_completions.errors import error_of
+from agentkit.models.chat_completions.errors import error_of, fault_of
 from agentkit.models.http import MAX_SHOWN_CHARS
+from agentkit.models.workers_ai.errors import error_from_fault
 
 pytestmark = pytest.mark.anyio
 
@@ -479,7 +480,7 @@ async def test_failures_that_pass_are_not_seen():
 
 
 HINTS = {
-    "no key": (401, b"", {}, "no API key was sent"),
+    "no key": (401, b"", {}, "no API key was sent: pass api_key=..."),
     "wrong address": (
         404,
         b"<html>Not Found</html>",
@@ -504,6 +505,49 @@ async def test_what_the_caller_may_change_is_said(case):
         await whole((status, body, headers))
     assert words in str(caught.value)
     assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("reply", [(401, b""), (400, openai("API key not valid. Please pass a valid API key."))])
+@pytest.mark.parametrize(
+    ("base_url", "words"),
+    [
+        (None, "set OPENAI_API_KEY, or pass api_key="),
+        ("https://generativelanguage.googleapis.com", "set GEMINI_API_KEY or GOOGLE_API_KEY, or pass api_key="),
+        ("http://server.test", "(for another key: pass api_key=...)"),
+    ],
+)
+async def test_a_refused_key_names_the_variables_that_may_hold_another(base_url, words, reply):
+    """Those of the server that refused it."""
+    with pytest.raises(AuthFailed) as caught:
+        await FakeServer(reply).model(base_url=base_url, api_key="sk-1", retries=0).call(request())
+    assert words in str(caught.value)
+
+
+SEVERAL = {
+    "a quota behind a bad request": (
+        [(5006, "Bad input"), (3036, "Allocation used up")],
+        QuotaExhausted,
+        "3036: Allocation used up; Bad input",
+    ),
+    "a known code behind an unknown one": (
+        [(1001, "Odd"), (3040, "No capacity"), (10000, "Authentication error")],
+        AuthFailed,
+        "10000: Authentication error; No capacity; Odd",
+    ),
+    "the same twice": ([(7003, "No route"), (7000, "No route")], ModelNotFound, "7003: No route"),
+    "no known code": ([(1001, "Odd"), (1002, "Odder")], RequestRefused, "1001: Odd; Odder"),
+}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+@pytest.mark.parametrize("read", [error_of, lambda *given: error_from_fault(fault_of(given[2]), *given[:2])])
+def test_of_several_errors_the_most_telling_decides_and_all_are_shown(case, read):
+    """On both wires of Cloudflare."""
+    errors, kind, words = SEVERAL[case]
+    body = {"success": False, "errors": [{"code": code, "message": text} for code, text in errors]}
+    error = read(400, {}, json.dumps(body).encode())
+    assert (type(error), error.code) == (kind, words.partition(":")[0])
+    assert str(error).partition(" (")[0] == f"HTTP 400 {words}"
 
 
 KEY = "sk-very-secret-key-123"

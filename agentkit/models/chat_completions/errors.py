@@ -65,6 +65,9 @@ _CODES_OF: Mapping[type[ModelError], tuple[str, ...]] = {
 CODES = {code: kind for kind, codes in _CODES_OF.items() for code in codes}
 """Codes and types that say more than the status, in lower case; the numbers are Cloudflare's, but for 1113 (Z.ai)."""
 
+_VAGUE = (RequestRefused, Unavailable, None)
+"""Kinds of codes that say little beside another one; None for a code that is not known."""
+
 STATUSES: Mapping[int, type[ModelError]] = {
     401: AuthFailed,
     402: QuotaExhausted,
@@ -145,8 +148,8 @@ def fault_in(body: Any) -> Fault | None:
             return fault_in(first)
         case {"error": error} if error:
             return _fault(error, body)
-        case {"errors": [first, *_]}:
-            return _fault(first, body)
+        case {"errors": [_, *_] as errors}:
+            return _joined([_fault(error, body) for error in errors])
         case {"detail": detail} if detail:
             return _fault(detail, body)
         case {"success": False} | {"object": "error"} | {"type": "error"} | {"status": "error"}:
@@ -166,6 +169,18 @@ def _fault(error: Any, body: Mapping[str, Any]) -> Fault:
     if isinstance(raw, str):  # OpenRouter: what the provider behind it said
         message = f"{message}: {raw}"
     return Fault(message, (*_codes(error), *_codes(body)), error)
+
+
+def _joined(faults: list[Fault]) -> Fault:
+    """Several errors as one fault: the most telling code first, all that was said after one another."""
+    faults.sort(key=lambda fault: min(map(_vagueness, fault.codes), default=len(_VAGUE) + 1))
+    said = "; ".join(dict.fromkeys(fault.message for fault in faults))
+    return Fault(said, tuple(code for fault in faults for code in fault.codes), faults[0].fields)
+
+
+def _vagueness(code: str) -> int:
+    """Codes of a certain fault are 0, then come those that may mean much, then the unknown ones."""
+    return 1 + _VAGUE.index(kind) if (kind := CODES.get(code)) in _VAGUE else 0
 
 
 def _codes(fields: Mapping[str, Any]) -> Iterator[str]:

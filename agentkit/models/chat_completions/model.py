@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from agentkit.core.events import Emit
 from agentkit.core.messages import Assistant
-from agentkit.errors import ModelError, RequestRefused, UsageError
+from agentkit.errors import AuthFailed, ModelError, RequestRefused, UsageError
 from agentkit.models.chat_completions.decode import StreamReader, read_answer
 from agentkit.models.chat_completions.encode import Encoder
-from agentkit.models.chat_completions.errors import Fault, error_from, error_of
+from agentkit.models.chat_completions.errors import Fault, error_from, fault_of, kind_of
 from agentkit.models.chat_completions.profiles import Profile, corrected
 from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at, shown, without_login
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
@@ -95,6 +95,7 @@ class ChatCompletions(Connected):
             model=model,
             encoder=Encoder(model, known if tools == "auto" else replace(known, native_tools=tools == "native")),
             server=here.name,
+            key_hint=named.key_hint,
             url=self._url,
             headers=self._headers,
             transport=self._transport,
@@ -156,6 +157,7 @@ class _Wire:
     model: str
     encoder: Encoder
     server: str
+    key_hint: str
     url: str = field(repr=False)  # a key may stand in it
     headers: Mapping[str, str] = field(repr=False)
     transport: PerLoop | ClientTransport
@@ -209,14 +211,15 @@ class _Turn:
         return StreamReader(self.offered, self._blame, model=self.wire.model)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
-        hint = ""
-        if status in {401, 403} and "authorization" not in self.wire.headers:
-            hint = "no API key was sent"
+        fault, hint = fault_of(body), ""
+        if kind_of(fault, status) is AuthFailed:
+            sent = "authorization" in self.wire.headers
+            hint = f"{'for another key' if sent else 'no API key was sent'}: {self.wire.key_hint}"
         elif status in {404, 405}:
             hint = f"is base_url right? the request went to {shown(self.wire.url)}"
         elif 300 <= status < 400:
             hint = f"the server moved to {shown(headers.get('location', 'an unknown place'))}; set base_url"
-        return error_of(status, headers, body, secrets=self._secrets(), hint=hint)
+        return error_from(fault, status, headers, secrets=self._secrets(), hint=hint)
 
     def _blame(self, fault: Fault) -> ModelError:
         return error_from(fault, 200, {}, secrets=self._secrets())

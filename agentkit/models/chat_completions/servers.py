@@ -39,6 +39,11 @@ class Server:
         """As in `"name:model"`."""
         return self.profile.name
 
+    @property
+    def key_hint(self) -> str:
+        """How it is given a key."""
+        return f"set {' or '.join(self.keys)}, or pass api_key=..." if self.keys else "pass api_key=..."
+
     def address(self) -> str:
         """The base URL by this environment.
 
@@ -59,7 +64,7 @@ class Server:
         key = given if given is not None else next((v for name in self.keys if (v := os.environ.get(name))), "")
         key = key.strip()
         if not key and self.keys and needed:
-            raise UsageError(f"{self.name} needs a key: set {' or '.join(self.keys)}, or pass api_key=...")
+            raise UsageError(f"{self.name} needs a key: {self.key_hint}")
         if not (key.isascii() and key.isprintable()):
             raise UsageError(f"the key for {self.name} holds a character that no HTTP header can carry; copy it again")
         return key or None

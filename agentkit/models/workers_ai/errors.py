@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from agentkit.errors import ContextTooLong, MalformedResponse, ModelError, QuotaExhausted
+from agentkit.errors import AuthFailed, ContextTooLong, MalformedResponse, ModelError, QuotaExhausted
 from agentkit.models.chat_completions.errors import CODES as KINDS
 from agentkit.models.chat_completions.errors import Fault, error_from, kind_of, without_keys
+from agentkit.models.chat_completions.servers import CLOUDFLARE_KEYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +85,9 @@ _CODE_OF_WORDS = (
 )
 """Words that come without their code, or with a misleading one: `invalid_prompt` for a timeout."""
 _CODE_IN_TEXT = re.compile(r"\b(\d{4,5}): ?")
-_REQUEST_ID = re.compile(r"\s*\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)\s*$")
+_REQUEST_ID = re.compile(r"\s*\(([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)(?=\s*(?:;|$))")
 _JSON_MODE = re.compile(r"JSON mode couldn'?t be met", re.IGNORECASE)
+_KEY = f"for another token: set {' or '.join(CLOUDFLARE_KEYS)}, or pass api_token=..."
 _DAY_S = 86_400
 
 
@@ -102,8 +104,10 @@ def error_from_fault(fault: Fault, status: int, headers: Mapping[str, str]) -> M
     code = code_in(fault)
     row = CODES.get(code or next((known for words, known in _CODE_OF_WORDS if words in fault.message.lower()), ""))
     reset = _reset() if row is not None and row.kind is QuotaExhausted else ""
-    told = "; ".join(filter(None, (row.hint if row else "", reset)))
-    kind = row.kind if row is not None and kind_of(fault, status) is not ContextTooLong else None
+    seen = kind_of(fault, status)
+    kind = row.kind if row is not None and seen is not ContextTooLong else None
+    key = _KEY if (kind or seen) is AuthFailed else ""
+    told = "; ".join(filter(None, (row.hint if row else "", reset, key)))
     if _JSON_MODE.search(fault.message):
         kind, row = MalformedResponse, None
     error = error_from(fault, status, headers, hint=told, kind=kind)

@@ -99,6 +99,7 @@ async def test_each_code_is_its_error(name):
     assert type(error) is kind
     assert (error.retryable, error.try_another) == (retried, another)
     assert requests == (2 if retried or name == "8006" else 1)  # 8006 is asked once more, with more room
+    assert ("CLOUDFLARE_API_TOKEN" in str(error)) is (kind is AuthFailed)  # where another one may be set
     if name in CODES:
         assert error.code == name
         row = CODES[name]
@@ -124,6 +125,10 @@ async def test_the_id_of_a_request_is_kept_apart():
     error, _ = await fault("error-3040", "error-3040")
     assert error.request_id == "9f1c2f0e-1111-4222-8333-444455556666"
     assert error.request_id not in str(error)
+    errors = [{"message": f"{text} ({error.request_id})"} for text in ("Odd", "Odder")]
+    error, _ = await fault(Scenario(raw=json.dumps({"errors": errors}).encode(), status=400))
+    assert error.request_id == "9f1c2f0e-1111-4222-8333-444455556666"
+    assert str(error) == "HTTP 400: Odd; Odder"
 
 
 async def test_the_code_in_a_text_is_found():
