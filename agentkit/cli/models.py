@@ -32,6 +32,5 @@ def run_models(options: argparse.Namespace) -> None:
         return
     for name, file in (found := pulled()):
         print(f"{file.stat().st_size / MB:10.1f} MB  {name}")
-    print(
-        f"{len(found)} model files in {models_dir()}" if found else f"none in {models_dir()}; agentkit models pull ..."
-    )
+    files = "1 model file" if len(found) == 1 else f"{len(found)} model files"
+    print(f"{files} in {models_dir()}" if found else f"none in {models_dir()}; agentkit models pull ...")

@@ -139,7 +139,8 @@ class _Feed:
             with self.scope:
                 await self._read()
         except Exception as error:  # noqa: BLE001 - logged, and the reader is told; nobody waits for this task
-            _log.exception("a run failed while it was streamed")
+            where = None if isinstance(error, UsageError) else error  # an empty question is nobody's bug
+            _log.error("a run failed while it was streamed: %s", error, exc_info=where)
             self.waiting.append(error_bytes(error))
         finally:
             self.over.set()

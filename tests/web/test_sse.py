@@ -176,7 +176,17 @@ async def test_an_error_is_told_safely_and_logged_in_full(error, name, text, cap
     assert last["retryable"] == getattr(error, "retryable", False)
     assert last.get("retry_after_s") == getattr(error, "retry_after_s", None)
     assert not any(word in json.dumps(last) for word in ("sk-", "10.0", "secret", "17"))
-    assert caplog.records[0].exc_info[1] is error
+    assert str(error) in caplog.records[0].getMessage()
+    assert (caplog.records[0].exc_info or (None, None))[1] is (None if name == "UsageError" else error)
+
+
+async def test_an_empty_question_is_logged_in_one_line(caplog):
+    """It is what a visitor may send at any time, not a fault to trace."""
+    with caplog.at_level(logging.ERROR, "agentkit.web"):
+        (last,) = await sent(Agent(Scripted(["Hello."])).astream(""))
+    assert (last["kind"], last["error"]) == ("error", "UsageError")
+    assert "the question is empty" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_silence_is_filled_with_comments():

@@ -484,6 +484,7 @@ def test_the_list_says_what_is_there(server, folder):
     weights.pull(server.url + PATH)
     listed = subprocess.run([*command, "list"], capture_output=True, text=True, timeout=30, check=True, env=env)
     assert "0.3 MB" in listed.stdout
+    assert "\n1 model file in " in listed.stdout
     (name,) = [line.split()[-1] for line in listed.stdout.splitlines() if line.endswith(".gguf")]
     assert Local(name).name == "tiny"
 
