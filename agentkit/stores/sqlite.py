@@ -7,7 +7,8 @@ Rules:
 
 1. A process works on a session only under a lease. A lease lives `lease_s` without a sign of life; every append is a
    sign of life, and a thread of ours gives one while nothing is appended.
-   A lease whose process is known to be gone is free at once (`liveness.py`).
+   A lease whose process is known to be gone is free at once (`liveness.py`). One that ends later than any sign of life
+   can mean, for the clock was set back, is cut to its length.
 2. The fence counts the owners of a session. An append checks it in the same transaction, so that a process that slept
    through the end of its lease cannot write behind the back of its successor.
 3. WAL with synchronous=NORMAL: a commit survives `kill -9`; a power cut may lose the last ones. `durable=True` waits
@@ -23,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -92,7 +94,7 @@ class SQLiteLog:
         self._session = session
         self._durable = durable
         self._lease_s = lease_s
-        self._owner = f"{own_name()}|{uuid4().hex}"
+        self._owner = f"{own_name()}|{lease_s}|{uuid4().hex}"
         self._fence = 0
         self._seq = 0
         self._lock = threading.Lock()
@@ -146,8 +148,12 @@ class SQLiteLog:
             (self._session,),
         ).fetchone()
         if row is not None and row[0] is not None and row[2] > now and not is_gone(row[0]):
+            until = min(row[2], now + _length_s(row[0]))
+            if until < row[2]:
+                self._db.execute("UPDATE leases SET until = ? WHERE session = ?", (until, self._session))
+                self._db.execute("COMMIT")
             raise Conflict(
-                f"session {self._session!r} is being worked on by another run (its lease ends in {row[2] - now:.0f} s "
+                f"session {self._session!r} is being worked on by another run (its lease ends in {until - now:.0f} s "
                 "without a sign of life); wait for it, or use another session"
             )
         self._fence = (row[1] if row else 0) + 1
@@ -195,6 +201,14 @@ class SQLiteLog:
                     (self._session, self._fence),
                 )
             self._db.close()
+
+
+def _length_s(owner: str) -> float:
+    """How long the owner's lease lives without a sign of life, by its name."""
+    try:
+        return float(owner.split("|")[-2])
+    except (ValueError, IndexError):
+        return inf
 
 
 def _entries(rows: Iterable[tuple[int, str]]) -> Iterator[Entry]:

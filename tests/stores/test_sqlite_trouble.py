@@ -93,6 +93,16 @@ async def test_a_lease_whose_holder_has_a_strange_name_is_kept(tmp_path):
         await kept(path)
 
 
+async def test_a_clock_that_was_set_back_lengthens_no_lease(tmp_path):
+    """Its holder, elsewhere, gives no more signs of life: after the length of the lease the session is free."""
+    path = await written(tmp_path / "runs.db")
+    changed(path, f"UPDATE leases SET owner = 'elsewhere|1|2|0.2|x', until = {time.time() + 3600}")
+    with pytest.raises(Conflict, match="ends in 0 s"):
+        await kept(path)
+    await anyio.sleep(0.25)
+    assert len(await kept(path)) == 3
+
+
 async def test_a_full_disk_is_told_and_the_session_goes_on_where_it_stood(tmp_path):
     """What was not kept leaves no gap; once there is room again, the same log goes on."""
     if sys.platform == "win32":
