@@ -125,6 +125,7 @@ async def _run_call(run: Run, call: OpenCall, planned: PlannedCall) -> None:
 
 async def _record(run: Run, call: OpenCall, called: Called, ready: Prepared) -> None:
     planned = call.planned
+    usage, cost_usd = run.spent.pop(call.call.id, (called.usage, called.cost_usd))
     result = ToolResult(
         call_id=call.call.id,
         name=planned.name if planned else call.call.name,
@@ -132,8 +133,8 @@ async def _record(run: Run, call: OpenCall, called: Called, ready: Prepared) -> 
         outcome=called.outcome,
         repaired=ready.repaired or bool(planned and planned.repaired),
         details=called.details,
-        usage=called.usage,
-        cost_usd=called.cost_usd,
+        usage=usage,
+        cost_usd=cost_usd,
     )
     await run.append(result)
     if run.listener is not None:
@@ -163,12 +164,15 @@ def _denial(decision: Decision) -> str:
 async def _answer(run: Run, call: OpenCall, text: str, outcome: Outcome) -> None:
     """Answer a call without running it."""
     planned = call.planned
+    usage, cost_usd = run.spent.pop(call.call.id, (None, None))
     result = ToolResult(
         call_id=call.call.id,
         name=planned.name if planned else call.call.name,
         content=text,
         outcome=outcome,
         repaired=bool(planned and planned.repaired),
+        usage=usage,
+        cost_usd=cost_usd,
     )
     await run.append(result)
     if run.listener is not None:

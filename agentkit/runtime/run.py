@@ -18,7 +18,7 @@ import anyio
 from agentkit.core.entries import Entry
 from agentkit.core.events import Event, ToolProgressEvent
 from agentkit.core.limits import Limits
-from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolSpec
+from agentkit.core.messages import NO_USAGE, Assistant, Message, System, ToolCall, ToolSpec, Usage
 from agentkit.core.result import NO_OUTPUT, Result, RunReason
 from agentkit.core.settings import Settings
 from agentkit.core.state import IllegalEntry, OpenCall, State
@@ -117,6 +117,7 @@ class Run:
         prepared: Validated arguments of planned calls; a cache, lost in a crash.
         faults: Exceptions that end the run once the open batch is answered.
         early: Calls that began while their answer still streamed, where that is possible.
+        spent: What agents that are tools spent, by open call: each of its tries, however it ended.
         output: The output, once there is one.
         explanation: Why the last answer was no output.
     """
@@ -130,6 +131,7 @@ class Run:
     prepared: dict[str, Prepared] = field(default_factory=dict)
     faults: list[BaseException] = field(default_factory=list)
     early: Early | None = None
+    spent: dict[str, tuple[Usage, float | None]] = field(default_factory=dict)
     output: Any = NO_OUTPUT
     explanation: str = ""
     _began: float = field(default_factory=time.monotonic)
@@ -312,6 +314,12 @@ class Run:
             cost_usd=_least(limits.cost_usd, _share(own.cost_usd, state.cost_usd, shares)),
             deadline_s=_least(limits.deadline_s, _share(own.deadline_s, self.worked_s, 1)),
         )
+
+    def count(self, call_id: str, came: Result[Any]) -> None:
+        """Count what an agent spent for this call toward its answer."""
+        usage, cost_usd = self.spent.get(call_id, (NO_USAGE, 0.0))
+        both = None if cost_usd is None or came.cost_usd is None else cost_usd + came.cost_usd
+        self.spent[call_id] = usage + came.usage, both
 
     def result(self, reason: RunReason) -> Result[Any]:
         """The run as far as it came."""

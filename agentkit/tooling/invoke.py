@@ -172,7 +172,7 @@ async def _try(tool: ToolDefinition, prepared: Prepared, context: ToolContext[An
     except BaseException as error:
         if must_leave(error):
             raise
-        return told(error)
+        return told(tool, error)
 
 
 async def _in_thread(tool: ToolDefinition, prepared: Prepared, context: ToolContext[Any]) -> Called:
@@ -186,7 +186,7 @@ async def _in_thread(tool: ToolDefinition, prepared: Prepared, context: ToolCont
                     value = _last(value, reports.report)
                 return value if _needs_loop(value) else _answer(tool, value)
             except (Exception, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001
-                return told(error)  # Ctrl-C goes to the main thread: whatever is raised here is the tool's own
+                return told(tool, error)  # Ctrl-C goes to the main thread: whatever is raised here is the tool's own
 
         try:
             answer = await shared_pool().run(work, timeout_s=tool.timeout_s, reports=reports)
@@ -260,10 +260,10 @@ def _shortened(tool: ToolDefinition, text: str) -> str:
     return cut(text, limit, hint=hint)
 
 
-def told(error: BaseException) -> Called:
+def told(tool: ToolDefinition, error: BaseException) -> Called:
     """The answer that tells the model of an exception. A signal is an answer: there is no fault to raise later."""
     fault = None if isinstance(error, ToolSignal) else error
-    return Called(words(error), outcome="error", exception=fault)
+    return Called(_shortened(tool, words(error)), outcome="error", exception=fault)
 
 
 def _timed_out(tool: ToolDefinition, more: str = "") -> Called:

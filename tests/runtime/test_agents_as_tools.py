@@ -7,6 +7,7 @@ import pytest
 from harness import contents
 
 from agentkit import Agent, Limits, ToolContext, Usage, UsageError, tool
+from agentkit.core.messages import Assistant
 from agentkit.models.scripted import Scripted, call
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +36,38 @@ async def test_what_the_inner_agent_spends_is_counted():
     assert result.usage.output_tokens == 10
     assert result.usage.requests == 3
     assert result.cost_usd == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(("policy", "limits", "tries"), [
+    ({"timeout_s": 0.05}, Limits(), 1), ({"timeout_s": 0.05, "idempotent": True, "retries": 1}, Limits(), 2),
+    ({}, Limits(deadline_s=0.1), 1), ({"retries": 1}, Limits(), 2),
+])  # fmt: skip
+async def test_what_an_inner_agent_spent_is_counted_however_it_ended(policy, limits, tries):
+    """A timeout, the deadline, an exception; and each try."""
+    asked = []
+
+    class Costly:
+        async def call(self, request, emit=None):
+            asked.append(request)
+            if request.messages[-1].kind == "tool_result":
+                await anyio.sleep_forever()
+            name = "look" if "timeout_s" in policy or limits.deadline_s else "fail"
+            return Assistant(tool_calls=(call(name),), usage=Usage(input_tokens=100), cost_usd=0.5)
+
+    async def look() -> str:
+        return "seen"
+
+    async def fail() -> str:
+        raise KeyError("a bug")
+
+    inner = Agent(Costly(), [look, fail], on_tool_error="raise").as_tool("inner", **policy)
+    model = Scripted([call("inner", question="?"), "done"], usage=Usage(input_tokens=1), cost_usd=0.1)
+    with anyio.fail_after(5):
+        result = await Agent(model, [inner], limits=limits).arun("go")
+    assert result.usage.input_tokens == 100 * tries + len(model.requests)
+    assert len(contents(result)) == 1
+    never_answered = any(request.messages[-1].kind == "tool_result" for request in asked)
+    assert (result.cost_usd is None) == never_answered
 
 
 async def test_the_inner_agent_works_on_the_rest_of_its_callers_budget():

@@ -489,6 +489,11 @@ async def test_a_long_result_is_cut_and_says_so():
     assert len((await tool(much, max_output_chars=None).call_json('{"n": 60000}')).content) == 60_000
     assert len((await tool(much, max_output_chars=100).call_json('{"n": 101}')).content) <= 100
 
+    def fails() -> str:
+        raise ToolFailed("x" * 101)
+
+    assert len((await tool(fails, max_output_chars=100).call_json("{}")).content) <= 100
+
 
 # --- Arguments --------------------------------------------------------------------------------------------------------
 
