@@ -46,7 +46,7 @@ class EventStream(Generic[Out]):
     Leaving the block early cancels the run; what is finished by then is recorded.
 
     Attributes:
-        result: The run's result, once it is over; None before.
+        result: The run's result, once it is over: as far as it came, if it was left early or failed. None before.
     """
 
     def __init__(self, start: Start[Out]) -> None:
@@ -105,10 +105,11 @@ class EventStream(Generic[Out]):
     async def _run(self) -> None:
         try:
             self.result = await self._start(self._put)
-        except anyio.get_cancelled_exc_class():
-            raise
-        except BaseException as fault:  # noqa: BLE001 - raised in the reader; a SystemExit here would end the loop
-            self._fault = fault
+        except BaseException as fault:
+            self.result = getattr(fault, "result", None)
+            if isinstance(fault, anyio.get_cancelled_exc_class()):
+                raise
+            self._fault = fault  # raised in the reader; a SystemExit here would end the loop
         finally:
             self._over = True
             self._news.set()

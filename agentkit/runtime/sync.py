@@ -164,13 +164,17 @@ def _events(open_stream: Callable[[], EventStream[T]]) -> Iterator[EventOf[T]]:
 
     async def pump() -> None:
         nonlocal over
+        stream = open_stream()
         try:
-            async with open_stream() as events:
+            async with stream as events:
                 async for event in events:
                     waiting.append(event)
                     news.set()
                     while len(waiting) >= MAX_WAITING:  # noqa: ASYNC110 - the reader is another thread
                         await anyio.sleep(POLL_S)
+        except BaseException as stop:
+            stop.result = stream.result  # type: ignore[attr-defined]  # of a cancel, too
+            raise
         finally:
             over = True
             news.set()
@@ -184,9 +188,11 @@ def _events(open_stream: Callable[[], EventStream[T]]) -> Iterator[EventOf[T]]:
             while waiting:
                 yield waiting.popleft()
         work.result()
-    finally:
+    except BaseException as stop:  # Ctrl-C, or the iterator is closed
         if not over:
             work.cancel()
+            stop.result = work.came  # type: ignore[attr-defined]  # the run as far as it came
+        raise
 
 
 def _would_block_its_run() -> bool:

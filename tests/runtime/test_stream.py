@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import anyio
 import pytest
 from harness import Flood
@@ -166,6 +168,27 @@ async def test_a_stream_is_entered_once():
     async with stream:
         with pytest.raises(UsageError, match="once"):
             await stream.__aenter__()
+
+
+@pytest.mark.parametrize("leave", ["break", "raise", "cancel", "fail"])
+async def test_a_stream_that_ended_early_has_the_run_as_far_as_it_came(leave):
+    """It can be carried on as a history; what was finished is in it."""
+    model = Scripted([call("add", a=1, b=2), ModelError("down") if leave == "fail" else "It is 3."])
+    stream = Agent(model, [add]).astream("go")
+    with anyio.CancelScope() as scope, suppress(KeyError, ModelError):
+        async with stream as events:
+            async for event in events:
+                match event.kind, leave:
+                    case "tool_result", "break":
+                        break
+                    case "tool_result", "raise":
+                        raise KeyError
+                    case "tool_result", "cancel":
+                        scope.cancel()
+    came = stream.result
+    assert came is not None
+    assert (came.stop_reason in ("cancelled", "finished")) == (leave != "fail")
+    assert (await Agent(Scripted(["3"]), [add]).arun("go on", history=came)).to_openai()[2]["content"] == "3"
 
 
 async def test_two_readers_share_the_events():
