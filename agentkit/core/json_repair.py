@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from agentkit.core.json_scanner import COMMENT, MARKER, MAX_DEPTH, SPACE, JSONError, Reason, Scanner, strict_value
+from agentkit.core.json_schema import NOUNS, type_of
 
 __all__ = [
     "MAX_DEPTH",
@@ -132,18 +133,8 @@ def scan_value(text: str, start: int = 0, *, truncated: bool = False) -> Scanned
 
 def kind_of(value: Any) -> str:
     """The JSON type of a value in words, with its article."""
-    return _KINDS.get(type(value), "something that is no JSON")
+    return NOUNS.get(type_of(value), "something that is no JSON")
 
-
-_KINDS: dict[type, str] = {
-    dict: "an object",
-    list: "an array",
-    str: "a string",
-    bool: "a boolean",
-    int: "an integer",
-    float: "a number",
-    type(None): "null",
-}
 
 _JUNK = rf"(?:[\s\ufeff;,]+|`{{3,}}|{MARKER}|{COMMENT})*+"
 _HEAD = re.compile(rf"(?:[\s\ufeff]+|`{{3,}}[\w+-]*|{MARKER})*+(?:(?:\s+|{COMMENT})*+(?=[{{\[]))?")

@@ -139,7 +139,7 @@ class _Cleaner:
         self._nodes = 0
 
     def clean(self) -> dict[str, Any]:
-        out = self._schema(self._without_root_reference())
+        out = self._schema(dereferenced(self._root, self._root))
         if out.get("type") == "object":
             out.setdefault("properties", {})
         written: dict[str, Any] = {}
@@ -147,13 +147,6 @@ class _Cleaner:
             ref, name = list(self._definitions.items())[len(written)]
             written[name] = self._schema(resolve(self._root, ref))
         return {**out, "$defs": written} if written else out
-
-    def _without_root_reference(self) -> Mapping[str, Any]:
-        root, seen = self._root, ["#"]
-        while (target := resolve(self._root, root.get("$ref"))) is not None and root["$ref"] not in seen:
-            seen.append(root["$ref"])
-            root = merge(target, _without(root, "$ref"))
-        return root
 
     def _schema(self, node: Schema, name: str = "") -> Any:
         """The node, cleaned; `name` is that of the property which it describes."""
@@ -192,15 +185,11 @@ class _Cleaner:
         """Whether what `ref` points to leads back to it."""
         if ref not in self._recursive:
             seen: set[str] = set()
-            queue: list[Any] = [resolve(self._root, ref)]
+            queue = [ref]
             while queue:
-                node = queue.pop()
-                if not isinstance(node, Mapping):
-                    continue
-                queue.extend(subschemas(node))
-                if isinstance(inner := node.get("$ref"), str) and inner not in seen:
-                    seen.add(inner)
-                    queue.append(resolve(self._root, inner))
+                new = set(references(resolve(self._root, queue.pop()))) - seen
+                seen |= new
+                queue.extend(new)
             self._recursive[ref] = ref in seen
         return self._recursive[ref]
 
@@ -244,6 +233,17 @@ _TYPES: dict[type, str] = {
     float: "number",
     type(None): "null",
 }
+
+NOUNS: Mapping[str, str] = {
+    "array": "an array",
+    "boolean": "a boolean",
+    "integer": "an integer",
+    "null": "null",
+    "number": "a number",
+    "object": "an object",
+    "string": "a string",
+}
+"""The JSON types in words."""
 
 _INTENT = {
     "object": {"additionalProperties", "maxProperties", "minProperties", "properties", "required"},

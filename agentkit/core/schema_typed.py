@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentkit.core.json_schema import ANY_TYPE, Schema, apart, branches, references, resolve, types_of
+from agentkit.core.json_schema import ANY_TYPE, NOUNS, Schema, apart, branches, references, resolve, types_of
 from agentkit.core.schema_inverse import (
     Alternatives,
     Ambiguous,
@@ -37,16 +37,6 @@ def typed_schema(root: Mapping[str, Any]) -> tuple[dict[str, Any], Inverse]:
         root: A cleaned schema of an object.
     """
     return _Typed(root).rewrite()
-
-
-_SAID = {
-    "array": "an array",
-    "boolean": "a boolean",
-    "integer": "an integer",
-    "number": "a number",
-    "object": "an object",
-    "string": "a string",
-}
 
 
 class _Typed:
@@ -268,7 +258,7 @@ def _wrapped(forms: Mapping[str, _Form], *, nullable: bool) -> tuple[dict[str, A
         "type": "object",
         "description": "Give exactly one of these, or none for null." if nullable else "Give exactly one of these.",
         "properties": {
-            name: {"description": f"The value, if it is {_SAID[form.kind]}.", **form.wire}
+            name: {"description": f"The value, if it is {NOUNS[form.kind]}.", **form.wire}
             for name, form in forms.items()
         },
         "minProperties": 0 if nullable else 1,

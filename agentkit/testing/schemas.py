@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from agentkit.core.json_schema import type_of
+
 CHAT, TEXT, STREAM, ASYNC = "Chat Completion Response", "Text Completion Response", "Event stream", "Async response"
 BRANCHES = (CHAT, TEXT, STREAM, ASYNC)
 """The branches of the output schema, in its order. All of it at once cannot hold: its last branch requires nothing."""
@@ -55,15 +57,10 @@ def _words(error: Any) -> Iterator[str]:
             missing = [name for name in error.validator_value if name not in error.instance]
             yield f"required properties at '{place}' are '{','.join(missing)}'"
         case "type":
-            yield f"Type mismatch of '{place}', '{_type(error.instance)}' not in '{_said(error.validator_value)}'"
+            yield f"Type mismatch of '{place}', '{type_of(error.instance)}' not in '{_said(error.validator_value)}'"
         case _:
             yield f"{error.validator} of '{place}' not met: {error.message}"
 
 
 def _said(types: Any) -> str:
     return types if isinstance(types, str) else ",".join(types)
-
-
-def _type(value: Any) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
-    return names.get(type(value), "null")

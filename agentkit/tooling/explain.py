@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from agentkit.core.json_schema import ANNOTATIONS, branches, dereferenced
+from agentkit.core.json_schema import ANNOTATIONS, NOUNS, branches, dereferenced
 from agentkit.tooling.names import clipped, similar_name
 
 if TYPE_CHECKING:
@@ -63,15 +63,6 @@ def _listed(lines: Iterable[str]) -> tuple[str, ...]:
 
 # --- Words ------------------------------------------------------------------------------------------------------------
 
-_NOUNS = {
-    "array": "an array",
-    "boolean": "a boolean",
-    "integer": "an integer",
-    "null": "null",
-    "number": "a number",
-    "object": "an object",
-    "string": "a string",
-}
 _FORMATS = {
     "date": "a date (YYYY-MM-DD)",
     "date-time": "a date and time (YYYY-MM-DDTHH:MM:SS)",
@@ -96,7 +87,7 @@ def words(schema: Any, root: Mapping[str, Any]) -> str:
         return ANYTHING
     choices = [choice for option in options for choice in choices_of(option)]
     phrases = [
-        _FORMATS.get(option.get("format", ""), _NOUNS[option["type"]]) for option in options if not choices_of(option)
+        _FORMATS.get(option.get("format", ""), NOUNS[option["type"]]) for option in options if not choices_of(option)
     ]
     phrases = list(dict.fromkeys([_one_of(choices), *phrases] if choices else phrases))
     return " or ".join(filter(None, (", ".join(phrases[:-1]), phrases[-1])))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from agentkit.core.json_repair import kind_of
+from agentkit.core.json_schema import type_of
 from agentkit.models.dialects.dialect import Family, elements
 from agentkit.models.dialects.source import CutOff, Found, Source
 from agentkit.models.dialects.tools import convert, typed
@@ -77,7 +77,7 @@ def _write(calls: Sequence[Found]) -> str:
 
 def _argument(item: tuple[str, Any]) -> str:
     key, value = item
-    kind = kind_of(value).removeprefix("an ").removeprefix("a ").replace("integer", "number")
+    kind = type_of(value).replace("integer", "number")
     return f'{_OPEN_ARGUMENT}key="{_quoted(key)}" type="{kind}"<|sep|>{plain(value)}{_CLOSE_ARGUMENT}'
 
 
