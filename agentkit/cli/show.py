@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TextIO
 
 from agentkit.core.events import Event, ToolResultEvent
 from agentkit.core.messages import ToolCall
@@ -113,15 +113,9 @@ class Machine:
         self._out.flush()
 
 
-Show: TypeAlias = Human | Machine
-
-
 def shown_call(call: ToolCall) -> str:
     """A call as Python would write it: `calculator(expression="23*47")`."""
-    try:
-        arguments = json.loads(call.arguments)
-    except ValueError:
-        return f"{call.name}({clipped(call.arguments)})"
+    arguments = _json(call.arguments)
     if not isinstance(arguments, Mapping):
         return f"{call.name}({clipped(call.arguments)})"
     written = (f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in arguments.items())
@@ -137,16 +131,15 @@ def clipped(text: str) -> str:
 def _call_json(event: ToolResultEvent) -> dict[str, Any]:
     return {
         "name": event.call.name,
-        "arguments": json.loads(event.call.arguments or "{}") if _is_json(event.call.arguments) else None,
+        "arguments": _json(event.call.arguments or "{}"),
         "result": event.result.content,
         "outcome": event.result.outcome,
         "repaired": event.repaired,
     }
 
 
-def _is_json(text: str) -> bool:
+def _json(text: str) -> Any:
     try:
-        json.loads(text or "{}")
+        return json.loads(text)
     except ValueError:
-        return False
-    return True
+        return None
