@@ -32,7 +32,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Mod: n.modulo,
     ast.Pow: n.power,
     ast.LShift: n.shift,
-    ast.RShift: lambda a, places: n.shift(a, n.negate(places)),
+    ast.RShift: lambda a, places: n.shift(a, -places),
 }
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[[int], bool]] = {
     ast.Eq: lambda order: order == 0,
@@ -88,7 +88,7 @@ class _Walk:
             case ast.UnaryOp(op=ast.UAdd()):
                 value = self.value(node.operand)
             case ast.UnaryOp(op=ast.USub()):
-                value = n.negate(self.value(node.operand))
+                value = -self.value(node.operand)
             case ast.Call(func=ast.Name(id=name), keywords=[]) if name in FUNCTIONS:
                 value = self._call(name, node.args)
             case ast.Constant():

@@ -148,7 +148,7 @@ def sqrt(a: Number) -> Number:
 def cbrt(a: Number) -> Number:
     """The cube root; it has the sign of the number."""
     root = n.power(n.magnitude(a), Fraction(1, 3))
-    return root if a >= 0 else n.negate(root)
+    return root if a >= 0 else -root
 
 
 def hypot(*numbers: Number) -> Number:

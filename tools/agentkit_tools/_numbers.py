@@ -138,14 +138,9 @@ def magnitude(a: Number) -> Number:
     return -a if a < 0 else a
 
 
-def negate(a: Number) -> Number:
-    """The number with the other sign."""
-    return -a
-
-
 def subtract(a: Number, b: Number) -> Number:
     """The difference."""
-    return add(a, negate(b))
+    return add(a, -b)
 
 
 def multiply(a: Number, b: Number) -> Number:
@@ -282,11 +277,8 @@ def exact_root(a: int | Fraction, degree: int) -> int | Fraction | None:
     if a < 0:
         return None
     top, bottom = (_whole_root(part, degree) for part in a.as_integer_ratio())
-    return None if top is None or bottom is None else exact_ratio(top, bottom)
-
-
-def exact_ratio(top: int, bottom: int) -> int | Fraction:
-    """The quotient of two whole numbers."""
+    if top is None or bottom is None:
+        return None
     return top if bottom == 1 else Fraction(top, bottom)
 
 

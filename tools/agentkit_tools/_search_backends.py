@@ -96,14 +96,13 @@ class Brave:
     async def search(self, query: str, max_results: int) -> list[SearchResult]:
         """One GET of `/res/v1/web/search`."""
         words = " ".join(query.split()[:_BRAVE_MAX_WORDS])[:_BRAVE_MAX_CHARS]
-        question = _Question(
-            url=_address(self.url, "/res/v1/web/search"),
+        data = await _get_json(
+            _address(self.url, "/res/v1/web/search"),
             params={"q": words, "count": str(min(max_results, _BRAVE_MAX_RESULTS))},
             headers={"X-Subscription-Token": self.api_key},
             refusals={401: _KEY_REFUSED, 403: _KEY_REFUSED, 422: "the key or the query was refused"},
             timeout_s=self.timeout_s,
         )
-        data = await _get_json(question)
         return _results(_at(data, "web", "results"), "title", "url", "description")
 
 
@@ -123,13 +122,13 @@ class SearXNG:
     async def search(self, query: str, max_results: int) -> list[SearchResult]:
         """One GET of `/search?format=json`."""
         del max_results  # an instance has its own page size
-        question = _Question(
-            url=_address(self.url, "/search"),
+        data = await _get_json(
+            _address(self.url, "/search"),
             params={"q": query, "format": "json"},
+            headers={},
             refusals={403: "its settings do not allow the format json"},
             timeout_s=self.timeout_s,
         )
-        data = await _get_json(question)
         found = _results(_at(data, "results"), "title", "url", "content")
         if not found and _at(data, "unresponsive_engines"):
             raise SearchFailed("the search engines behind it did not answer")
@@ -201,27 +200,17 @@ def _address(url: str, path: str) -> str:
     return url if url.endswith("/search") else url + path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """One GET.
+async def _get_json(
+    url: str, *, params: Mapping[str, str], headers: Mapping[str, str], refusals: Mapping[int, str], timeout_s: float
+) -> Any:
+    """The JSON that a server answers with. Redirects are not followed: a key is for one server only.
 
-    Attributes:
+    Args:
         url: The endpoint.
         params: The query.
         headers: What this server wants to be told.
         refusals: What a status means here.
         timeout_s: Seconds for all of it.
-    """
-
-    url: str
-    params: Mapping[str, str]
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    refusals: Mapping[int, str] = field(default_factory=dict)
-    timeout_s: float
-
-
-async def _get_json(question: _Question) -> Any:
-    """The JSON that a server answers with. Redirects are not followed: a key is for one server only.
 
     Raises:
         SearchFailed: There is none.
@@ -229,17 +218,17 @@ async def _get_json(question: _Question) -> Any:
     import httpx2  # noqa: PLC0415 - heavy, and not every agent searches
 
     try:
-        with anyio.fail_after(question.timeout_s):
+        with anyio.fail_after(timeout_s):
             async with (
-                httpx2.AsyncClient(timeout=question.timeout_s, headers=_POLITE, follow_redirects=False) as client,
-                client.stream("GET", question.url, params=question.params, headers=question.headers) as response,
+                httpx2.AsyncClient(timeout=timeout_s, headers=_POLITE, follow_redirects=False) as client,
+                client.stream("GET", url, params=params, headers=headers) as response,
             ):
-                _check_status(response.status_code, response.headers.get("retry-after", ""), question.refusals)
+                _check_status(response.status_code, response.headers.get("retry-after", ""), refusals)
                 packed = await _read_body(response)
     except SearchFailed:
         raise
     except (TimeoutError, httpx2.TimeoutException):
-        raise SearchFailed(f"no answer within {question.timeout_s:g} s") from None
+        raise SearchFailed(f"no answer within {timeout_s:g} s") from None
     except Exception as error:  # noqa: BLE001 - a wrong address fails in more ways than there are names for
         raise SearchFailed(f"it cannot be reached ({type(error).__name__})") from None
     try:
