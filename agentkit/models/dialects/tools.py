@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from agentkit.core.json_repair import JSONError, repair
-from agentkit.core.json_schema import resolve, type_of
+from agentkit.core.json_schema import ANY_TYPE, types_of
 from agentkit.core.messages import ToolSpec
 
 Offered: TypeAlias = ToolSpec | Mapping[str, Any]
 """A tool as agentkit or as chat completions describe it."""
 
 _PREFIX = "functions."
-_MAX_SCHEMAS = 50
 _LITERALS = {"null": None, "None": None, "true": True, "True": True, "false": False, "False": False}
 
 
@@ -81,16 +80,15 @@ def convert(text: str, schema: Any, root: Mapping[str, Any]) -> Any:
     A string stays to the letter. Other types are read as JSON or as a Python literal; what cannot be read stays text,
     so that the validation of the arguments can say what is wrong. Without a schema: JSON if it is, else text.
     """
-    types = _types(schema, root)
-    bare = text.strip()
-    if not types:
+    types, bare = types_of(schema, root), text.strip()
+    if not isinstance(schema, Mapping) or types == ANY_TYPE:
         return _LITERALS[bare] if bare in _LITERALS else _json(bare, text, strict=True)
     if "string" in types:
-        return None if "null" in types and bare in ("null", "None") else text
+        nullable = "null" in types or schema.get("nullable") is True
+        return None if nullable and bare in ("null", "None") else text
     value = _json(bare, text, strict=False)
-    if isinstance(value, float) and value.is_integer() and "integer" in types and "number" not in types:
-        return int(value)
-    return value
+    whole = isinstance(value, float) and value.is_integer() and "integer" in types
+    return int(value) if whole else value
 
 
 def _json(bare: str, text: str, *, strict: bool) -> Any:
@@ -99,25 +97,3 @@ def _json(bare: str, text: str, *, strict: bool) -> Any:
     except JSONError:
         return text
     return text if strict and read.repaired else read.value
-
-
-def _types(schema: Any, root: Mapping[str, Any]) -> set[str]:
-    """The JSON types that a schema allows; none when it does not say."""
-    types: set[str] = set()
-    pending, seen = [schema], 0
-    while pending and seen < _MAX_SCHEMAS:
-        part = pending.pop()
-        if not isinstance(part, Mapping):
-            continue
-        seen += 1
-        declared = part.get("type", ())
-        types.update([declared] if isinstance(declared, str) else declared)
-        if part.get("nullable") is True:
-            types.add("null")
-        values = [*part.get("enum", ()), *([part["const"]] if "const" in part else ())]
-        if not declared:
-            types.update(map(type_of, values))
-        for key in ("anyOf", "oneOf", "allOf"):
-            pending.extend(part.get(key, ()))
-        pending.append(resolve(root, part.get("$ref")))
-    return types - {""}
