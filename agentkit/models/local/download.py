@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import base64
 import errno
 import glob
 import hashlib
@@ -24,12 +23,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import anyio
 
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models.chat_completions.errors import error_of
+from agentkit.models.chat_completions.servers import without_login
 from agentkit.models.exchange import MAX_ERROR_BYTES
 from agentkit.models.http import Post, Reply, StockTransport, Timeouts, Transport, origin
 from agentkit.models.retrying import Retries
@@ -72,9 +72,7 @@ class Source:
         """The headers that tell the host of `url` who asks: none for another host than that of the source."""
         if origin(url) != origin(self.url):
             return {}
-        user = unquote(urlsplit(self.url).netloc.rpartition("@")[0])
-        basic = f"Basic {base64.b64encode(user.encode()).decode()}" if user else ""
-        return {"authorization": f"Bearer {self.token}" if self.token else basic} if self.token or basic else {}
+        return {"authorization": f"Bearer {self.token}"} if self.token else without_login(self.url)[1]
 
 
 async def read(source: Source, *, accept: str, max_bytes: int) -> tuple[str, str]:
