@@ -40,6 +40,7 @@ __all__ = [
     "Reason",
     "Repaired",
     "Scanned",
+    "canonical",
     "kind_of",
     "repair",
     "repair_object",
@@ -166,7 +167,7 @@ def _single(scanner: Scanner) -> Any:
         scanner.note("repeated value")
         if kept in _EMPTY:
             kept = value if value not in _EMPTY else kept
-        elif value not in _EMPTY and _canonical(value) != _canonical(kept):
+        elif value not in _EMPTY and canonical(value) != canonical(kept):
             raise JSONError("two different values stand in a row", reason="ambiguous", position=position)
     return kept
 
@@ -186,5 +187,6 @@ def _next(scanner: Scanner) -> Any:
 _EMPTY: tuple[Any, ...] = ({}, "", None)
 
 
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)  # Python's own comparison holds 1, 1.0 and True for the same
+def canonical(value: Any) -> str:
+    """The same text for the same value: Python's own comparison holds 1, 1.0 and True for the same."""
+    return json.dumps(value, sort_keys=True)

@@ -28,23 +28,21 @@ def _recipient(src: Source) -> None:
 
 def _first(src: Source) -> None:
     """Read the recipient at the start of a message: a tool of version 2, or `all` where another recipient follows."""
-    if not src.take("all\n"):
-        if src.names_no_tool():
-            raise src.prose()
-        spec = src.tools.get(src.word())
-        if not src.take("\n") or not src.take("<|content|>"):
-            raise src.prose()
-        src.space()
-        src.keep(spec, src.arguments())
-        return
-    if src.take("<|content|>"):
+    if src.take("all\n"):
+        at = src.at
+        if not src.take("<|content|>"):
+            if not src.skip_past(">>>"):
+                raise src.prose()
+            src.at = at
         src.silent = True
         return
-    at = src.at
-    if not src.skip_past(">>>"):
+    if src.names_no_tool():
         raise src.prose()
-    src.at = at
-    src.silent = True
+    spec = src.tools.get(src.word())
+    if not src.take("\n") or not src.take("<|content|>"):
+        raise src.prose()
+    src.space()
+    src.keep(spec, src.arguments())
 
 
 FUNCTIONARY = Family(

@@ -30,7 +30,7 @@ def _bare_json(src: Source) -> None:
     _check_first_key(src)
     while src.sees("{") or src.sees("["):
         read_json(src, strict=True)
-        src.at = _SEPARATORS.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
+        src.past(_SEPARATORS)
     src.take("}", "]")  # one bracket may stand there once too often
 
 

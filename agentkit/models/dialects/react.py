@@ -37,7 +37,7 @@ _INPUT = (*_label("Action Input"), *_label("Action input"))
 
 def _action(src: Source) -> None:
     """Read what follows `Action:`, and the result that the model made up."""
-    _skip(src, _BLANKS)
+    src.past(_BLANKS)
     if src.sees("```") or src.take("\n"):
         src.space()
         if not (src.sees("```") or src.sees("{")):
@@ -51,11 +51,11 @@ def _action(src: Source) -> None:
 
 def _lines(src: Source) -> None:
     """Read a name, and `Action Input:` with the input on the next line."""
-    _skip(src, _QUOTES)
+    src.past(_QUOTES)
     if src.names_no_tool():
         raise src.prose()
     spec = src.tools.get(src.word())
-    _skip(src, _QUOTES)
+    src.past(_QUOTES)
     if spec is None or not src.take("\n"):
         raise CutOff if spec and src.ended() else src.prose()
     src.space()
@@ -63,12 +63,6 @@ def _lines(src: Source) -> None:
         raise CutOff if src.ended() else src.prose()
     src.space()
     src.keep(spec, _input(src, spec))
-
-
-def _skip(src: Source, what: re.Pattern[str]) -> None:
-    src.at = what.match(src.text, src.at).end()  # type: ignore[union-attr]  # matches always
-    if src.at == len(src.text):
-        src.settle()
 
 
 def _input(src: Source, spec: ToolSpec) -> dict[str, Any]:

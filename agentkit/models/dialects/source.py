@@ -190,14 +190,16 @@ class Source:
         """Move past white space."""
         if self.text[self.at : self.at + 1].strip():
             return
-        self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches always
-        if self.at == len(self.text):
-            self.settle()
+        self.past(_SPACE)
 
     def word(self) -> str:
         """Move past a name: letters, digits, `_`, `.`, `-` and `/`."""
+        return self.past(_WORD)
+
+    def past(self, pattern: re.Pattern[str]) -> str:
+        """Move past what a pattern matches here, be it nothing, and return it."""
         start = self.at
-        self.at = _WORD.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches always
+        self.at = pattern.match(self.text, start).end()  # type: ignore[union-attr]  # matches always
         if self.at == len(self.text):
             self.settle()
         return self.text[start : self.at]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agentkit.core.json_repair import JSONError, repair, scan_value
+from agentkit.core.json_repair import JSONError, canonical, repair, scan_value
 
 MAX_TRIES = 50
 """Brackets at which a value may begin that are tried."""
@@ -45,7 +45,7 @@ def extract_json(text: str, *, truncated: bool = False) -> Any:
     values = fenced or _values_in_prose(text, truncated=truncated)
     if not values:
         raise fault
-    if any(_canonical(value) != _canonical(values[0]) for value in values[1:]):
+    if any(canonical(value) != canonical(values[0]) for value in values[1:]):
         raise JSONError("the answer holds two different JSON values", reason="ambiguous", position=0)
     return values[0]
 
@@ -91,7 +91,3 @@ def _values_in_prose(text: str, *, truncated: bool) -> list[Any]:
         (objects if isinstance(found.value, dict) else arrays).append(found.value)
         at = found.end
     return objects or arrays
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
