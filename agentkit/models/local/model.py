@@ -72,11 +72,11 @@ class Local:
         if importlib.util.find_spec("xllamacpp") is None:
             raise UsageError("the embedded model needs llama.cpp: pip install 'agentkit[local]'")
         find: Callable[[], Path] = smollm2
-        self.name = "SmolLM2-135M-Instruct"
+        self.name = self._file = "SmolLM2-135M-Instruct"
         if path is not None and path != SMOLLM2:
             file = gguf_path(path)
-            find, self.name = partial(gguf_path, file), file.stem
-        self._settings = settings_of(settings)
+            find, self.name, self._file = partial(gguf_path, file), file.stem, str(file)
+        self.settings = settings_of(settings)
         self._engine = Engine(find, threads=threads, context_tokens=context_tokens, template=chat_template)
 
     async def call(self, request: Request, emit: Emit | None = None) -> Assistant:
@@ -86,17 +86,20 @@ class Local:
             ModelError: The runtime refused the request, or it did not fit into the context.
             UsageError: The model cannot be fetched or loaded, or `tool_choice` names a tool that is not offered.
         """
-        settings = self._settings | request.settings
+        settings = self.settings | request.settings
         with anyio.move_on_after(settings.timeout_s):
             card = await self._engine.card()
             if card.knows_tools:
-                return await speaker(card, self._engine, self.name, self._settings).call(request, emit)
+                return await speaker(card, self._engine, self.name, self.settings).call(request, emit)
             return await _Answer(self.name, Desk(self._engine), request, settings, emit).make()
         raise Unavailable(f"the embedded model did not finish within {settings.timeout_s} s")
 
     async def aclose(self) -> None:
         """Give the memory back. The next call loads the model again."""
         self._engine.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._file!r})"
 
 
 @dataclass(frozen=True, slots=True)

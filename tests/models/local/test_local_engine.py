@@ -19,6 +19,7 @@ from agentkit.errors import ContextTooLong, Unavailable, UsageError
 from agentkit.models.local import Local
 from agentkit.models.local.weights import smollm2
 from agentkit.models.model import Request
+from agentkit.models.wrap.cached import identity
 
 pytestmark = pytest.mark.anyio
 
@@ -236,6 +237,15 @@ def test_a_missing_file_is_named_at_once(tmp_path):
         Local(tmp_path / "nowhere.gguf")
     with pytest.raises(UsageError, match="cannot read"):
         Local(tmp_path)
+
+
+def test_a_shared_cache_tells_files_and_settings_apart(tmp_path):
+    """No model is given the answers of another."""
+    for name in ("one.gguf", "two.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    models = [Local(tmp_path / "one.gguf"), Local(tmp_path / "two.gguf"), Local(tmp_path / "one.gguf", seed=1)]
+    assert len({json.dumps(identity(model)) for model in [*models, Local(), Local(tmp_path / "one.gguf")]}) == 4
+    assert "one.gguf" in repr(models[0])
 
 
 def test_a_file_of_another_kind_is_refused_at_once(tmp_path):
