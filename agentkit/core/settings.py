@@ -48,6 +48,8 @@ class Settings:
 
     def __or__(self, other: Settings) -> Settings:
         """Both, where `other` wins; `extra` is merged key by key."""
+        if self == NO_SETTINGS:
+            return other
         if other == NO_SETTINGS:
             return self
         merged = {f.name: getattr(self, f.name) for f in fields(self)}

@@ -15,7 +15,7 @@ from agentkit.models.http_fast import best_transport
 from agentkit.models.retrying import Retries
 
 DEFAULT_TIMEOUT_S = 600.0
-"""The longest wait for a whole answer, or for the next piece of a stream."""
+"""The longest wait for a whole answer."""
 
 _NAMES = frozenset(f.name for f in fields(Settings))
 
@@ -49,11 +49,6 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
         hint = f"did you mean {near[0]}?" if near else "put what only this server knows into extra={...}"
         raise UsageError(f"unknown setting {name!r}: {hint}")
     return Settings(**given)
-
-
-def idle_s(settings: Settings) -> float:
-    """Seconds to wait for each piece of an answer."""
-    return settings.timeout_s or DEFAULT_TIMEOUT_S
 
 
 def limit_s(settings: Settings, emit: Emit | None) -> float | None:

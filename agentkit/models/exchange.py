@@ -21,7 +21,7 @@ import anyio
 from agentkit.core.events import Delta, Emit, RetryEvent, deltas_of
 from agentkit.core.messages import Assistant
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
-from agentkit.models.http import Post, Reply, Transport, first_words
+from agentkit.models.http import AS_A_WHOLE, Post, Reply, Timeouts, Transport, first_words
 from agentkit.models.retrying import Retries
 from agentkit.models.sse import EventReader
 
@@ -60,7 +60,7 @@ class Reader(Protocol):
 class Turn(Protocol):
     """One request on one wire."""
 
-    def post(self, *, stream: bool) -> Post:
+    def post(self, *, stream: bool, timeouts: Timeouts) -> Post:
         """The request."""
         ...
 
@@ -113,8 +113,9 @@ class Exchange:
             self._emitted = False
 
     async def _attempt(self) -> Assistant:
+        timeouts = Timeouts() if self.limit_s is None else AS_A_WHOLE
         with anyio.move_on_after(self.limit_s):
-            async with self.transport.send(self.turn.post(stream=self._stream)) as reply:
+            async with self.transport.send(self.turn.post(stream=self._stream, timeouts=timeouts)) as reply:
                 if not 200 <= reply.status < 300:
                     body = await reply.beginning(max_bytes=MAX_ERROR_BYTES)
                     raise self.turn.failure(reply.status, reply.headers, body)

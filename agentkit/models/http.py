@@ -53,6 +53,10 @@ class Timeouts:
     idle_s: float | None = 600.0
 
 
+AS_A_WHOLE = Timeouts(idle_s=None)
+"""Of a request whose caller limits it as a whole: another timer for each piece would only cost."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
     """One request.

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from agentkit.errors import MalformedResponse, Unavailable, UsageError
+from agentkit.errors import MalformedResponse, ModelError, Unavailable, UsageError
 from agentkit.models.http import (
     KEPT_ALIVE_S,
     MAX_CONNECTIONS,
     Post,
     Reply,
     StockTransport,
+    Timeouts,
     Transport,
     current_loop,
     has_proxies,
@@ -49,43 +50,34 @@ class FastTransport:
     def __init__(self) -> None:
         import aiohttp  # noqa: PLC0415 - not before the first request
 
-        self._aiohttp = aiohttp
-        self._session = aiohttp.ClientSession(
+        self.library = aiohttp
+        self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEPT_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("accept-encoding",),
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
         )
         self._tls: ssl.SSLContext | None = None
+        self._timeouts: dict[Timeouts, aiohttp.ClientTimeout] = {}
 
-    @asynccontextmanager
-    async def send(self, post: Post) -> AsyncIterator[Reply]:
+    def send(self, post: Post) -> _Sent:
         """See `Transport`."""
-        timeouts = post.timeouts
-        timeout = self._aiohttp.ClientTimeout(sock_connect=timeouts.connect_s, sock_read=timeouts.idle_s)
-        with self._explained(post):
-            response = await self._session.request(
-                post.method,
-                post.url,
-                data=post.body if len(post.body) < _LARGE_BYTES else io.BytesIO(post.body),
-                headers=post.headers,
-                timeout=timeout,
-                ssl=self._certificates(post.url),
-                allow_redirects=False,
-            )
-        chunks = self._chunks(response, post)
-        try:
-            yield Reply(status=response.status, headers=response.headers, chunks=chunks)
-        finally:
-            response.close()  # a connection whose answer was read to its end is in the pool already
-            await chunks.aclose()
+        return _Sent(self, post)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        await self.session.close()
 
-    def _certificates(self, url: str) -> ssl.SSLContext | bool:
+    def timeout(self, timeouts: Timeouts) -> aiohttp.ClientTimeout:
+        """These timeouts as aiohttp's."""
+        known = self._timeouts.get(timeouts)
+        if known is None:
+            known = self.library.ClientTimeout(sock_connect=timeouts.connect_s, sock_read=timeouts.idle_s)
+            self._timeouts = {timeouts: known}  # one model mostly waits in one way
+        return known
+
+    def certificates(self, url: str) -> ssl.SSLContext | bool:
+        """What the server's certificate is checked with."""
         if not url.startswith("https:"):
             return True
         tls = self._tls
@@ -95,29 +87,60 @@ class FastTransport:
             self._tls = tls = httpx2.create_ssl_context()
         return tls
 
-    async def _chunks(self, response: aiohttp.ClientResponse, post: Post) -> AsyncGenerator[bytes]:
-        with self._explained(post):
+
+class _Sent:
+    """One request and its reply; a generator would cost a tenth of the whole."""
+
+    __slots__ = ("_chunks", "_post", "_response", "_transport")
+
+    def __init__(self, transport: FastTransport, post: Post) -> None:
+        self._transport = transport
+        self._post = post
+
+    async def __aenter__(self) -> Reply:
+        transport, post = self._transport, self._post
+        try:
+            self._response = response = await transport.session.request(
+                post.method,
+                post.url,
+                data=post.body if len(post.body) < _LARGE_BYTES else io.BytesIO(post.body),
+                headers={"accept-encoding": "identity", **post.headers},
+                timeout=transport.timeout(post.timeouts),
+                ssl=transport.certificates(post.url),
+                allow_redirects=False,
+            )
+        except (transport.library.ClientError, OSError, ValueError) as error:
+            raise _told(transport.library, error, post) from error
+        self._chunks = chunks = self._read(response)
+        return Reply(status=response.status, headers=response.headers, chunks=chunks)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._response.close()  # a connection whose answer was read to its end is in the pool already
+        await self._chunks.aclose()
+
+    async def _read(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+        try:
             async for chunk in response.content.iter_any():
                 yield chunk
+        except (self._transport.library.ClientError, OSError, ValueError) as error:
+            raise _told(self._transport.library, error, self._post) from error
 
-    @contextmanager
-    def _explained(self, post: Post) -> Iterator[None]:
-        """Turns what aiohttp raises into our errors; a request or key never shows in them."""
-        http, where = self._aiohttp, origin(post.url)
-        try:
-            yield
-        except http.ConnectionTimeoutError as error:
-            raise Unavailable(f"no connection to {where} within {post.timeouts.connect_s} s") from error
-        except http.ServerTimeoutError as error:
-            raise Unavailable(f"{where} said nothing for {post.timeouts.idle_s} s") from error
-        except http.ClientConnectorCertificateError as error:
-            raise Unavailable(f"the certificate of {where} is not trusted: {error}", retryable=False) from error
-        except http.ClientConnectorError as error:
-            raise Unavailable(f"cannot connect to {where}: {error}") from error
-        except (http.InvalidURL, http.NonHttpUrlClientError, ValueError) as error:
-            raise UsageError(f"the URL or a header for {where} is not legal: {error}") from error
-        except (http.ClientError, OSError) as error:
-            said = " ".join(str(error).split()) or type(error).__name__
-            if "content-encoding" in said:
-                raise MalformedResponse(f"the answer of {where} cannot be read: {said}") from error
-            raise Unavailable(f"the connection to {where} broke off: {said}") from error
+
+def _told(http: ModuleType, error: Exception, post: Post) -> ModelError | UsageError:
+    """Our error for what aiohttp raised; a request or key never shows in it."""
+    where, said = origin(post.url), " ".join(str(error).split()) or type(error).__name__
+    match error:
+        case http.ConnectionTimeoutError():
+            return Unavailable(f"no connection to {where} within {post.timeouts.connect_s} s")
+        case http.ServerTimeoutError():
+            return Unavailable(f"{where} said nothing for {post.timeouts.idle_s} s")
+        case http.ClientConnectorCertificateError():
+            return Unavailable(f"the certificate of {where} is not trusted: {error}", retryable=False)
+        case http.ClientConnectorError():
+            return Unavailable(f"cannot connect to {where}: {error}")
+        case http.InvalidURL() | http.NonHttpUrlClientError() | ValueError():
+            return UsageError(f"the URL or a header for {where} is not legal: {error}")
+        case _ if "content-encoding" in said:
+            return MalformedResponse(f"the answer of {where} cannot be read: {said}")
+        case _:
+            return Unavailable(f"the connection to {where} broke off: {said}")

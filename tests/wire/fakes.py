@@ -17,7 +17,7 @@ from agentkit.models.chat_completions.model import ChatCompletions
 from agentkit.models.chat_completions.profiles import GENERIC
 from agentkit.models.chat_completions.tools import offer
 from agentkit.models.exchange import Exchange
-from agentkit.models.http import Post, Reply
+from agentkit.models.http import Post, Reply, Timeouts
 from agentkit.models.model import Request
 from agentkit.models.retrying import Retries
 
@@ -68,7 +68,7 @@ class FakeTurn:
 
     offered = offer(TOOLS, GENERIC)
 
-    def post(self, *, stream: bool) -> Post:
+    def post(self, *, stream: bool, timeouts: Timeouts) -> Post:
         return Post(url="", headers={}, body=b"")
 
     def whole(self, body: bytes) -> Any:

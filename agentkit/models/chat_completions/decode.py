@@ -32,12 +32,12 @@ Blame = Callable[[Fault], ModelError]
 """Makes the error of a fault that came with status 200."""
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
-_ARGUMENT_FIELDS = ("arguments", "parameters", "input", "args")
+_ARGUMENT_FIELDS = ("parameters", "input", "args")  # where servers put what belongs into `arguments`
 _NUMBERS = (int, float)
-_OF_ANSWER = ("id", "service_tier", "system_fingerprint", "prompt_logprobs", "citations")
-_OF_CHOICE = ("logprobs", "stop_reason")
-_OF_MESSAGE = ("refusal", "annotations", "reasoning_details", "audio", "images")
-_OF_CALL = ("extra_content",)  # Gemini's thought signatures
+_OF_ANSWER = frozenset({"id", "service_tier", "system_fingerprint", "prompt_logprobs", "citations"})
+_OF_CHOICE = frozenset({"logprobs", "stop_reason"})
+_OF_MESSAGE = frozenset({"refusal", "annotations", "reasoning_details", "audio", "images"})
+_OF_CALL = frozenset({"extra_content"})  # Gemini's thought signatures
 _AROUND_CONTENT = re.compile(rb'(.*?"content"\s*:\s*")[^"\\]*(".*)', re.DOTALL)
 _LESSONS = 64
 _PROBE = "a text that no server sends"
@@ -62,7 +62,7 @@ def read_answer(body: bytes, offered: Offered, blame: Blame, *, model: str = "")
     message = None if choice is None else _message_of(choice, ("message", "delta"))
     if choice is None or message is None:
         raise MalformedResponse(f"the answer holds no message: {first_words(body)}")
-    if (fault := fault_in({"error": choice.get("error")})) is not None:
+    if (error := choice.get("error")) and (fault := fault_in({"error": error})) is not None:
         raise blame(fault)
     calls = [offered.ours(_call(piece)) for piece in call_pieces(message) if piece.name or piece.arguments]
     reason = finish_reason_of(choice.get("finish_reason"), has_calls=bool(calls))
@@ -310,7 +310,9 @@ def call_pieces(message: Mapping[str, Any]) -> Iterator[CallPiece]:
         function = item.get("function") or item.get("custom") or item
         if not isinstance(function, Mapping):
             function = {**item, "name": function}
-        arguments = next((function[key] for key in _ARGUMENT_FIELDS if function.get(key) is not None), None)
+        arguments = function.get("arguments")
+        if arguments is None:
+            arguments = next((function[key] for key in _ARGUMENT_FIELDS if function.get(key) is not None), None)
         yield CallPiece(
             index=_index(item.get("index"), position if len(items) > 1 else None),
             id=text_of(item.get("id")) or None,
@@ -385,7 +387,10 @@ def _part_text(part: Any) -> str:
 
 def reasoning_of(message: Mapping[str, Any]) -> str:
     """The reasoning of a message or delta, in whichever field it stands."""
-    return next((text for name in _REASONING_FIELDS if (text := _part_text(message.get(name)))), "")
+    for name in _REASONING_FIELDS:
+        if (value := message.get(name)) is not None and (text := _part_text(value)):
+            return text
+    return ""
 
 
 def usage_of(usage: Any, *, requests: int = 0) -> Usage:
@@ -412,6 +417,8 @@ def usage_of(usage: Any, *, requests: int = 0) -> Usage:
 def _count(*values: Any) -> int:
     """The first that is a number, as a count."""
     for value in values:
+        if type(value) is int and 0 <= value < 1e18:  # as `_amount` says of nearly all
+            return value
         if (amount := _amount(value)) is not None:
             return int(amount)
     return 0
@@ -428,8 +435,10 @@ def _inside(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
 
 
-def _kept(fields: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name in names if (value := fields.get(name)) is not None}
+def _kept(fields: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    if names.isdisjoint(fields):
+        return {}
+    return {name: value for name, value in fields.items() if name in names and value is not None}
 
 
 def _list(value: Any) -> list[Any]:

@@ -112,17 +112,18 @@ class Encoder:
 
     def _message(self, message: Message, offered: Offered, memo: _RunMemo) -> dict[str, Any]:
         match message:
-            case System(content=text):
-                return {"role": self.profile.system_role, "content": text}
-            case User(content=content):
-                return {"role": "user", "content": self._content(content)}
+            case Assistant():
+                return self._assistant(message, offered, memo)
             case ToolResult():
                 out = {"role": "tool", "tool_call_id": self._wire_id(message.call_id, None, memo)}
                 if self.profile.tool_names:
                     out["name"] = offered.wire_names.get(message.name) or wire_name(message.name)
-                return {**out, "content": message.content}
-            case Assistant():
-                return self._assistant(message, offered, memo)
+                out["content"] = message.content
+                return out
+            case User(content=content):
+                return {"role": "user", "content": self._content(content)}
+            case System(content=text):
+                return {"role": self.profile.system_role, "content": text}
 
     def _assistant(self, message: Assistant, offered: Offered, memo: _RunMemo) -> dict[str, Any]:
         out: dict[str, Any] = {"role": "assistant", "content": message.content}
@@ -134,7 +135,9 @@ class Encoder:
             del out["content"]
         if self.profile.reasoning_field:
             out[self.profile.reasoning_field] = message.reasoning
-        out.update({name: message.extra[name] for name in self.profile.message_fields if name in message.extra})
+        for name in self.profile.message_fields:
+            if name in message.extra:
+                out[name] = message.extra[name]
         out["tool_calls"] = [self._call(call, offered, memo) for call in message.tool_calls]
         return out
 
@@ -142,9 +145,11 @@ class Encoder:
         name = offered.wire_names.get(call.name) or wire_name(call.name)
         text, value = _object(call.arguments)
         arguments = value if self.profile.object_arguments else text
-        extra = {key: call.extra[key] for key in self.profile.call_fields if call.extra and key in call.extra}
         call_id = self._wire_id(call.id, call.provider_id, memo)
-        return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}, **extra}
+        out = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        if call.extra:
+            out.update({key: call.extra[key] for key in self.profile.call_fields if key in call.extra})
+        return out
 
     def _content(self, content: str | tuple[Mapping[str, Any], ...]) -> Any:
         if isinstance(content, str):
@@ -156,8 +161,9 @@ class Encoder:
     def _wire_id(self, call_id: str, provider_id: str | None, memo: _RunMemo) -> str:
         if (known := memo.wire_ids.get(call_id)) is not None:
             return known
-        wanted = chain((provider_id or "", call_id), (_short_id(call_id, n) for n in count()))
-        wire_id = next(w for w in wanted if w not in memo.used_ids and self._legal_id.fullmatch(w))
+        wire_id, others = provider_id or "", chain((call_id,), (_short_id(call_id, n) for n in count()))
+        while wire_id in memo.used_ids or not self._legal_id.fullmatch(wire_id):
+            wire_id = next(others)
         memo.wire_ids[call_id] = wire_id
         memo.used_ids.add(wire_id)
         return wire_id

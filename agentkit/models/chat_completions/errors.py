@@ -122,6 +122,7 @@ _REQUESTED = re.compile(
 _REQUESTED_OUTPUT = re.compile(r"requested (\d+) output tokens|too large: (\d+)|limit: \d+ \+ (\d+) >", re.IGNORECASE)
 _CODE_IN_TEXT = re.compile(r"\b(\d{4,5}): ")
 _TELLING_CHARS = 8
+_TELLING = frozenset({"error", "errors", "detail", "success", "type", "status", "message"})  # fields of a fault
 _REQUEST_IDS = ("x-request-id", "request-id", "cf-ray", "x-amzn-requestid")
 _MESSAGE_FIELDS = ("message", "detail", "error_description", "error_msg", "msg", "Message", "title", "reason", "error")
 
@@ -143,6 +144,8 @@ class Fault:
 
 def fault_in(body: Any) -> Fault | None:
     """The fault that a JSON body reports; None if it reports none."""
+    if type(body) is dict and _TELLING.isdisjoint(body) and body.get("object") != "error":
+        return None  # nearly every body
     match body:
         case [Mapping() as first, *_]:
             return fault_in(first)

@@ -17,7 +17,7 @@ from agentkit.models.chat_completions.errors import Fault, error_from, fault_of,
 from agentkit.models.chat_completions.profiles import Profile, corrected
 from agentkit.models.chat_completions.servers import SERVERS, endpoint, server_at, shown, without_login
 from agentkit.models.chat_completions.tools import NO_TOOLS, Offered
-from agentkit.models.connected import Connected, idle_s, limit_s, settings_of
+from agentkit.models.connected import Connected, limit_s, settings_of
 from agentkit.models.dialects.prompted import Prompted
 from agentkit.models.dialects.recovering import Recovering
 from agentkit.models.exchange import Exchange
@@ -125,7 +125,9 @@ class ChatCompletions(Connected):
         Raises:
             ModelError: There is none; what was emitted is void.
         """
-        request = replace(request, settings=self.settings | request.settings)
+        settings = self.settings | request.settings
+        if settings is not request.settings:
+            request = replace(request, settings=settings)
         while True:
             wire, way = self._form
             try:
@@ -193,7 +195,7 @@ class _Turn:
     request: Request
     offered: Offered = field(default=NO_TOOLS)
 
-    def post(self, *, stream: bool) -> Post:
+    def post(self, *, stream: bool, timeouts: Timeouts) -> Post:
         wire, settings = self.wire, self.request.settings
         encoded = wire.encoder.encode(self.request, settings, stream=stream)
         self.offered = encoded.offered
@@ -201,7 +203,6 @@ class _Turn:
         session_header = wire.encoder.profile.session_header
         if session_header and self.request.session:
             headers[session_header] = self.request.session
-        timeouts = Timeouts(idle_s=idle_s(settings))
         return Post(url=wire.url, headers=headers, body=encoded.body, timeouts=timeouts)
 
     def whole(self, body: bytes) -> Assistant:

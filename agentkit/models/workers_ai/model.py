@@ -16,7 +16,7 @@ from agentkit.models import json_bytes
 from agentkit.models.chat_completions.encode import Encoded
 from agentkit.models.chat_completions.profiles import WORKERS_AI, corrected
 from agentkit.models.chat_completions.tools import NO_TOOLS
-from agentkit.models.connected import Connected, idle_s, limit_s, settings_of
+from agentkit.models.connected import DEFAULT_TIMEOUT_S, Connected, limit_s, settings_of
 from agentkit.models.exchange import Exchange
 from agentkit.models.model import Model, Request
 from agentkit.models.retrying import Retries
@@ -196,7 +196,6 @@ class WorkersAI(Connected):
             url=self.account.run_url(self.model, self.gateway),
             headers=self.headers(with_tools=False),
             secrets=self.secrets(),
-            timeout_s=idle_s(merged),
             streams=response_format is None,
         )
         return await self._exchange(turn, merged, emit)
@@ -328,7 +327,6 @@ class WorkersAI(Connected):
             url=account.run_url(self.model, gateway) if native else account.openai_url("chat/completions", gateway),
             headers=self.headers(with_tools=with_tools, session=_session(request)),
             secrets=self.secrets(),
-            timeout_s=idle_s(settings),
             streams=not (request.output and json_mode) and (self.can.streams_tools or not request.tools),
         )
         return await self._exchange(turn, settings, emit)
@@ -383,11 +381,11 @@ class WorkersAI(Connected):
 
         What has a `before` must not happen twice: it is sent again only if the server certainly did not take it.
         """
-        timeout_s = idle_s(self.settings)
+        timeout_s = self.settings.timeout_s or DEFAULT_TIMEOUT_S
         headers = self.headers(with_tools=False)
         if queue and self.gateway is not None:  # an old answer of the queue is wrong, a batch that is sent twice dear
             headers |= {"cf-aig-skip-cache": "true", "cf-aig-max-attempts": "1"}
-        post = json_post(url, headers, body, timeout_s=timeout_s)
+        post = json_post(url, headers, body)
 
         async def attempt() -> Any:
             try:

@@ -11,7 +11,7 @@ from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models import json_bytes
 from agentkit.models.chat_completions.errors import fault_of
 from agentkit.models.exchange import MAX_ANSWER_BYTES, MAX_ERROR_BYTES
-from agentkit.models.http import Post, Timeouts, Transport, first_words
+from agentkit.models.http import AS_A_WHOLE, Post, Transport, first_words
 from agentkit.models.workers_ai.errors import error_from_fault
 
 _NEVER_SENT = (
@@ -53,13 +53,13 @@ async def post_json(
     raise Unavailable(f"no whole answer within {timeout_s} s")
 
 
-def json_post(url: str, headers: Mapping[str, str], body: Any, *, timeout_s: float) -> Post:
+def json_post(url: str, headers: Mapping[str, str], body: Any) -> Post:
     """A request with this JSON; without any it is a GET."""
     return Post(
         url=url,
         headers={**headers, "accept": "application/json"},
         body=b"" if body is None else json_bytes.dumps(body),
-        timeouts=Timeouts(idle_s=timeout_s),
+        timeouts=AS_A_WHOLE,
         method="GET" if body is None else "POST",
     )
 

@@ -29,7 +29,6 @@ class Turn:
         url: Where to.
         headers: Of the request.
         secrets: Texts that no error may show.
-        timeout_s: Seconds for each piece of the answer.
         streams: Whether a stream may be asked for at all.
     """
 
@@ -38,18 +37,17 @@ class Turn:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
-    timeout_s: float
     streams: bool = True
     _offered: Offered = NO_TOOLS
     _asked_for_stream: bool = False
 
-    def post(self, *, stream: bool) -> Post:
+    def post(self, *, stream: bool, timeouts: Timeouts) -> Post:
         """The request."""
         self._asked_for_stream = stream = stream and self.streams
         encoded = self.write(stream)
         self._offered = encoded.offered
         headers = {**self.headers, "accept": "text/event-stream" if stream else "application/json"}
-        return Post(url=self.url, headers=headers, body=encoded.body, timeouts=Timeouts(idle_s=self.timeout_s))
+        return Post(url=self.url, headers=headers, body=encoded.body, timeouts=timeouts)
 
     def whole(self, body: bytes) -> Assistant:
         """The answer that a body is."""
