@@ -120,8 +120,26 @@ class _Work(Generic[T]):
             raise self._fault
         return cast("T", value)
 
+    @property
+    def _is_elsewhere(self) -> bool:
+        """Whether this is a forked child, and the thread that works on it is its parent's."""
+        return not self._portal.thread.is_alive() and not self.over.is_set()
+
+    def wait(self, news: threading.Event) -> None:
+        """Wait for news of it, such as `over`.
+
+        Raises:
+            UsageError: They come in another process.
+        """
+        if self._is_elsewhere:
+            raise UsageError("this stream belongs to the process that began it: begin another one after a fork")
+        with lent_slot():
+            news.wait()
+
     def cancel(self) -> None:
         """Cancel it and give it time to record what is finished."""
+        if self._is_elsewhere:
+            return
         self._future.cancel()
         if threading.current_thread() is not self._portal.thread:  # where garbage may be collected, too
             self.over.wait(CLEAN_UP_S)
@@ -141,8 +159,7 @@ def run_sync(main: Callable[[], Awaitable[T]], name: str) -> T:
         raise UsageError(f"this would block its own run: use `await agent.{name}(...)` here, or make the tool sync")
     work = _Work(main)
     try:
-        with lent_slot():
-            work.over.wait()
+        work.wait(work.over)
     except BaseException as stop:  # Ctrl-C, or what else the handler of a signal raises
         work.cancel()
         stop.result = work.came  # type: ignore[attr-defined]  # the run as far as it came
@@ -182,8 +199,7 @@ def _events(open_stream: Callable[[], EventStream[T]]) -> Iterator[EventOf[T]]:
     work = _Work(pump)
     try:
         while not (over and not waiting):
-            with lent_slot():
-                news.wait()
+            work.wait(news)
             news.clear()
             while waiting:
                 yield waiting.popleft()

@@ -230,6 +230,37 @@ def test_a_child_that_was_forked_while_a_run_was_under_way_runs_its_own():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine has no fork")
+def test_a_stream_stays_with_the_process_that_began_it():
+    """A forked child that reads on, or closes what it inherited, does not wait for a thread that it lacks."""
+    code = """
+        warnings.simplefilter("ignore")
+        from agentkit import Assistant
+        class Slow:
+            async def call(self, request, emit=None):
+                for _ in range(50):
+                    emit(TextEvent("x"))
+                    await anyio.sleep(0.01)
+                return Assistant(content="x" * 50)
+        streams = [Agent(Slow()).stream("go") for _ in range(2)]
+        for stream in streams:
+            next(stream)
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(5)
+            streams[0].close()
+            try:
+                print(list(streams[1]))
+            except Exception as fault:
+                print(fault, flush=True)
+            os._exit(0)
+        print(os.waitpid(pid, 0)[1], *(list(stream)[-1].result.output.count("x") for stream in streams))
+    """
+    done = script(code)
+    assert done.stdout.splitlines()[1:] == ["0 50 50"], done.stderr
+    assert "after a fork" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this machine has no fork")
 def test_a_child_that_was_forked_while_a_thread_made_the_portal_runs_its_own():
     """It does not wait for a thread that it lacks."""
     code = """
