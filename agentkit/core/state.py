@@ -248,9 +248,12 @@ class State:
         ids = [planned.call_id for planned in entry.calls]
         if ids != [*self.open]:
             raise IllegalEntry("a plan names every open call of the answer once, in its order")
-        if any((planned.refusal is None) != (planned.outcome == "ok") for planned in entry.calls):
-            raise IllegalEntry("a planned call has a refusal if, and only if, its outcome is not 'ok'")
-        runnable = [i for i, planned in enumerate(entry.calls) if planned.refusal is None and not planned.is_output]
+        runnable = []
+        for i, planned in enumerate(entry.calls):
+            if (planned.refusal is None) != (planned.outcome == "ok"):
+                raise IllegalEntry("a planned call has a refusal if, and only if, its outcome is not 'ok'")
+            if planned.refusal is None and not planned.is_output:
+                runnable.append(i)
         if sorted(i for wave in entry.waves for lane in wave for i in lane) != runnable:
             raise IllegalEntry("the waves of a plan hold each call that runs exactly once")
         for planned in entry.calls:

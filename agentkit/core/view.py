@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 
-from agentkit.core.entries import Decision, Entry, Note, OutputRefused, Planned, PlannedCall, Summary
+from agentkit.core.entries import Decision, Entry, Note, OutputRefused, Planned, PlannedCall, Summary, ToolStarted
 from agentkit.core.messages import Assistant, Message, System, ToolCall, ToolResult, User
 
 SUMMARY_HEAD = "Summary of the conversation so far:\n"
@@ -41,7 +41,7 @@ class Projection:
             case ToolResult():
                 self._results[entry.call_id] = entry
                 self._flush()
-            case Assistant(aborted=True) | User(content="" | ()):
+            case ToolStarted() | Assistant(aborted=True) | User(content="" | ()):
                 pass
             case Assistant(tool_calls=()):
                 self.messages.append(entry)

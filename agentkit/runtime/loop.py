@@ -106,8 +106,10 @@ async def call_model(run: Run, action: CallModel) -> None:
     if action.note is not None:
         await run.append(Note(content=action.note))
         return
-    await run.show(StepEvent(action.step))
-    heard = Heard(run) if run.listener is not None else None
+    heard = None
+    if run.listener is not None:
+        await run.show(StepEvent(action.step))
+        heard = Heard(run)
     request = run.request(last=action.last is not None)
     answer = None
     with run.deadline():

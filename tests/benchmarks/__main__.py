@@ -66,7 +66,7 @@ def rows() -> list[Row]:
         Row(what="50 sync tools of 20 ms", ask=("batch", "block"), goal={"stock": 60}, unit="ms", per_hand=False),
         Row(what="parse, validate, call", ask=("call",), goal={"stock": 12}, per_hand=False),
         Row(
-            what=f"memory of each of {live:,} live runs of 10 steps, beyond its texts",
+            what=f"memory of each of {live:,} live runs of 10 steps, beyond its texts and the waiting tool",
             ask=("memory", live, False),
             goal={"stock": 20},
             unit="KB",

@@ -205,9 +205,10 @@ class InProcess:
 
 
 async def memory(base: str, count: int, over_the_wire: bool) -> float:
-    """Kilobytes of each of so many runs that wait in their eleventh step, beyond their texts.
+    """Kilobytes of each of so many runs that wait in their eleventh step.
 
-    Over the wire each has a connection of its own, too.
+    Beyond what is there without a loop: a task, the tool that waits in it, and the texts of eleven calls. Over the wire
+    each has a connection of its own, too.
     """
     calls: ContextVar[list[str]] = ContextVar("calls")
     waiting, gate = [0], anyio.Event()
@@ -221,33 +222,38 @@ async def memory(base: str, count: int, over_the_wire: bool) -> float:
             await gate.wait()
         return text
 
-    async def run() -> None:
-        calls.set([])
-        await (one if over_the_wire else Ours(InProcess(), [weather])).run(QUESTION)
+    async def texts_only(_: str) -> None:
+        texts: list[str] = []
+        for number in range(11):
+            arguments = json.dumps({"city": "Paris", "days": 3})
+            texts += (new_call_id(), arguments, f"call_{number}", f"c{number}", await weather("Paris"))
 
-    async with contender(base, "steps=11", [weather]) as one:
+    async def used_by(run: Callable[[str], Any]) -> float:
+        nonlocal gate
+
+        async def once() -> None:
+            calls.set([])
+            await run(QUESTION)
+
         gate.set()
-        await run()
+        await once()
         gate, waiting[0] = anyio.Event(), 0
         gc.collect()
         tracemalloc.start()
         async with anyio.create_task_group() as group:
             for _ in range(count):
-                group.start_soon(run)
+                group.start_soon(once)
             while waiting[0] < count:
                 await anyio.sleep(0.05)
             gc.collect()
             used = tracemalloc.get_traced_memory()[0]
             tracemalloc.stop()
             gate.set()
-    texts = (
-        new_call_id(),
-        json.dumps({"city": "Paris", "days": 3}),
-        "call_10",
-        "42 degrees in Paris for 3 days",
-        "c10",
-    )
-    return used / count / 1e3 - 11 * sum(map(sys.getsizeof, texts)) / 1e3
+        return used / count / 1e3
+
+    async with contender(base, "steps=11", [weather]) as one:
+        looped = one if over_the_wire else Ours(InProcess(), [weather])
+        return await used_by(looped.run) - await used_by(texts_only)
 
 
 async def early(base: str, idempotent: bool) -> float:
