@@ -16,7 +16,7 @@ from agentkit.core.events import EventOf
 from agentkit.core.limits import Limits
 from agentkit.core.result import Result
 from agentkit.core.settings import NO_SETTINGS, Settings
-from agentkit.errors import ModelError, UsageError
+from agentkit.errors import ModelError, StoreError, UsageError
 from agentkit.history import Summaries
 from agentkit.models.model import Model
 from agentkit.models.providers import default_model, resolve_model
@@ -445,7 +445,11 @@ _overrides: ContextVar[Mapping[Any, Any]] = ContextVar("agentkit_overrides", def
 
 
 async def _go(run: Run, question: Asked, decisions: Decisions) -> Result[Any]:
-    if decisions:
-        await decide(run, decisions)
-    await begin(run, question)
+    try:
+        if decisions:
+            await decide(run, decisions)
+        await begin(run, question)
+    except StoreError as fault:
+        fault.result = run.result("error")
+        raise
     return await drive(run)

@@ -219,8 +219,9 @@ async def test_what_is_shown_is_stored_already():
                 assert store._sessions["s"][-1].kind == "ended"
 
 
-async def test_what_could_not_be_stored_is_not_part_of_the_run():
-    """The error's result holds what the store holds."""
+@pytest.mark.parametrize("kind", ["user", "assistant"])
+async def test_what_could_not_be_stored_is_not_part_of_the_run(kind):
+    """The error's result holds what the store holds, be it nothing."""
 
     class Full(Memory):
         async def open(self, session):
@@ -228,7 +229,7 @@ async def test_what_could_not_be_stored_is_not_part_of_the_run():
             keep = log.append
 
             async def append(entry):
-                if entry.kind == "assistant":
+                if entry.kind == kind:
                     raise StoreError("full")
                 await keep(entry)
 
