@@ -14,7 +14,8 @@ The rules, in order:
    only mean `"12345"`, and asking again rarely helps. It has to be written as JSON writes it (`0x1f` is not `"31"`).
    A fraction (`3.10` is read as 3.1), a boolean, null and text of a `format` (a date from 20240101?) are refused.
 
-Whether the values fit is for the validator to say; `explain.py` puts its findings into words.
+Whether the values fit is for the validator to say (that of a function takes `1` and `"yes"` for a boolean where
+nothing else is accepted); `explain.py` puts its findings into words.
 """
 
 from __future__ import annotations

@@ -187,17 +187,24 @@ _INSIDE = ("schema", "items_schema", "values_schema", "choices")
 """Where a core schema holds others; keys of a dict are text in JSON, and models have settings of their own."""
 
 
-def _exact(schema: Any) -> Any:
-    """The core schema with numbers that take no boolean; `arguments.py` knows which texts say a number."""
+def _exact(schema: Any, *, alone: bool = True) -> Any:
+    """The core schema with numbers that take no boolean; `arguments.py` knows which texts say a number.
+
+    A boolean takes 1 and "yes", as pydantic means it, but not where they may say something else: beside other types.
+    """
     match schema:
         case {"type": "int" | "float"}:
+            return {"strict": True, **schema}
+        case {"type": "bool"} if not alone:
             return {"strict": True, **schema}
         case {"type": "model"} | str():
             return schema
         case list() | tuple():
-            return type(schema)(map(_exact, schema))
+            return type(schema)(_exact(one, alone=alone) for one in schema)
         case _:
-            return schema | {key: _exact(schema[key]) for key in _INSIDE if key in schema}
+            return schema | {
+                key: _exact(schema[key], alone=alone and key != "choices") for key in _INSIDE if key in schema
+            }
 
 
 def _field_info(parameter: Parameter) -> FieldInfo | None:

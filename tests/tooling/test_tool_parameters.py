@@ -729,6 +729,30 @@ def test_a_number_is_not_guessed(hint, around, sent):
     assert "expected a" in str(said)
 
 
+@pytest.mark.parametrize(
+    ("hint", "sent", "value"),
+    [
+        (bool, '"yes"', "true"),
+        (bool | None, "1", "true"),
+        (list[bool], '["no"]', "[false]"),
+        (bool | int, '"1"', "1"),
+        (bool | int, "1.0", "1"),
+        (float | bool, '"0"', "0.0"),
+        (bool | str, '"yes"', "yes"),
+        (bool | int, '"yes"', "v: expected a boolean or an integer"),
+        (bool | str, "1", "v: expected a boolean or a string"),
+    ],
+)
+def test_a_word_or_a_digit_is_a_boolean_only_where_it_can_be_nothing_else(hint, sent, value):
+    """Beside other types a boolean has to be written as one."""
+
+    def take(v):
+        return v
+
+    take.__annotations__["v"] = hint
+    assert str(anyio.run(tool(take).call_json, f'{{"v": {sent}}}')).partition(",")[0] == value
+
+
 @pytest.mark.parametrize("sent", ["1e300", "12345678901234567890.0", '"1e17"'])
 def test_an_integer_is_not_rounded(sent):
     """A float beyond 2**53 does not hold every digit."""

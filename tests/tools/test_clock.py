@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentkit.errors import ToolFailed
+from agentkit_tools import clock
 from agentkit_tools._zones import _PLACES, _SEVERAL, find_zone
 from agentkit_tools.clock import _tell
 
@@ -90,6 +91,13 @@ def test_local_is_the_zone_of_the_machine():
     assert _tell("local", SUMMER).split()[0] == SUMMER.astimezone().isoformat(timespec="seconds")
 
 
+def test_the_examples_show_how_zones_begin():
+    """A small model copies what it is shown, and invents no continent."""
+    shown = [arguments["timezone"] for _, arguments in clock.spec.examples]
+    assert {name.partition("/")[0] for name in shown} == {"Europe", "America", "Australia", "Asia"}
+    assert [find_zone(name)[0] for name in shown] == shown
+
+
 UNKNOWN = [
     ("Pari", "Europe/Paris"),
     ("Tokio", "Asia/Tokyo"),
@@ -138,6 +146,7 @@ WITHOUT_DATA = """
 import sys
 sys.modules["tzdata"] = None
 from agentkit.errors import ToolFailed
+from agentkit_tools import clock
 from agentkit_tools._zones import find_zone
 assert find_zone("UTC")[0] == "UTC" and find_zone("UTC+2")[0] == "UTC+02:00"
 try:

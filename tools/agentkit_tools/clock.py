@@ -13,6 +13,7 @@ from agentkit_tools._zones import find_zone
     idempotent=True,
     examples=[
         ("What time is it in Lisbon?", {"timezone": "Europe/Lisbon"}),
+        ("Time in America/Chicago?", {"timezone": "America/Chicago"}),
         ("Time in Australia/Perth?", {"timezone": "Australia/Perth"}),
         ("What's the time in Seoul?", {"timezone": "Asia/Seoul"}),
     ],
@@ -21,7 +22,7 @@ def clock(timezone: str = "UTC") -> str:
     """Get the current date and time in a time zone.
 
     Args:
-        timezone: An IANA name such as Europe/Paris, a large city, an offset such as UTC+2, or "local".
+        timezone: An IANA name (Europe/Paris, America/New_York), a large city, an offset such as UTC+2, or "local".
     """
     return _tell(timezone, dt.datetime.now(dt.UTC))
 
