@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from agentkit import UsageError
-from agentkit.core.json_schema import resolve
+from agentkit.core.json_schema import references, resolve
 
 METHODS = ("get", "post", "put", "patch", "delete", "options", "head")
 MAX_NAME_CHARS = 64
@@ -231,19 +231,12 @@ class Document:
         out: Schema = {}
         left = [schema]
         while left:
-            for name in set(_pointed_at(left.pop())) - out.keys():
+            pointed_at = {ref.removeprefix("#/$defs/") for ref in references(left.pop())}
+            for name in pointed_at - out.keys():
                 ref = next(ref for ref, known in self._names.items() if known == name)
                 out[name] = self._schema(resolve(self._root, ref))
                 left.append(out[name])
         return out
-
-
-def _pointed_at(value: Any) -> Iterator[str]:
-    """The definitions that a schema points to."""
-    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        yield from _pointed_at(part)
-    if isinstance(value, Mapping) and isinstance(ref := value.get("$ref"), str):
-        yield ref.removeprefix("#/$defs/")
 
 
 def _parsed(spec: Mapping[str, Any] | str) -> Mapping[str, Any]:
