@@ -21,6 +21,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from agentkit.core.json_schema import MANY, NAMED, ONE
+
 MAX_STRING = 200
 MAX_ITEMS = 8
 MOST_ITEMS = 64
@@ -39,9 +41,7 @@ TRIAL = "§¶"
 
 _LOOKAROUND = re.compile(r"\(\?<?[=!]|\\[1-9bB]")
 _LOCAL_REF = re.compile(r'"\$ref": "(?!#/(?:\$defs|definitions)/)')
-_NESTED = frozenset({"items", "additionalProperties", "contains", "not", "if", "then", "else"})
-_NESTED_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
-_NESTED_MAPS = frozenset({"properties", "$defs", "definitions", "patternProperties"})
+_NESTED_MAPS = NAMED | {"$defs", "definitions"}
 _SHAPED = frozenset({"enum", "const", "format", "maxLength"})
 _LONG = re.compile(r"\{\d{3}")
 _OPEN_ENDED = frozenset({"anyOf", "oneOf", "allOf", "$ref", "if", "patternProperties", "unevaluatedProperties"})
@@ -120,9 +120,9 @@ def _shape(schema: Any) -> Any:
 
 def _within(schema: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
     """The schema with the schemas in it changed."""
-    for key in _NESTED & schema.keys():
+    for key in ONE & schema.keys():
         schema[key] = change(schema[key])
-    for key in _NESTED_LISTS & schema.keys():
+    for key in MANY & schema.keys():
         schema[key] = [change(item) for item in schema[key]]
     for key in _NESTED_MAPS & schema.keys():
         schema[key] = {name: change(item) for name, item in dict(schema[key]).items()}

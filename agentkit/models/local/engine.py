@@ -35,6 +35,7 @@ import anyio
 
 from agentkit.core.messages import NO_USAGE, Usage
 from agentkit.errors import ContextTooLong, ModelError, RequestRefused, UsageError
+from agentkit.models.chat_completions.decode import usage_of
 from agentkit.models.local.gguf import Card, card_of
 
 EXIT_TIMEOUT_S = 10.0
@@ -255,7 +256,7 @@ def _completion(chunks: Sequence[Mapping[str, Any]]) -> Completion:
             tokens = (choice.get("logprobs") or {}).get("content", ())
             log_probability += sum(token["logprob"] for token in tokens if token["token"])
         if "usage" in chunk:
-            usage = _usage(chunk["usage"])
+            usage = usage_of(chunk["usage"])
     return Completion("".join(map(_text, chunks)), finish_reason, usage, log_probability)
 
 
@@ -275,14 +276,6 @@ def _clean(value: Any) -> Any:
 def _text(chunk: Mapping[str, Any]) -> str:
     choice: Mapping[str, Any] = next(iter(chunk.get("choices", ())), {})
     return choice.get("text") or choice.get("delta", {}).get("content") or ""
-
-
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    return Usage(
-        input_tokens=usage["prompt_tokens"],
-        output_tokens=usage["completion_tokens"],
-        cached_tokens=usage.get("prompt_tokens_details", {}).get("cached_tokens", 0),
-    )
 
 
 def _failure(error: Mapping[str, Any]) -> ModelError:
