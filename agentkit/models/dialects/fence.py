@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, TypeAlias
 
 from agentkit.core.messages import ToolSpec
@@ -56,7 +57,7 @@ def _labelled(src: Source) -> None:
 
 def _plain(src: Source) -> None:
     """Read the rest of a fence of JSON."""
-    _fence(src, JSON_LABELS, _json_item)
+    _fence(src, JSON_LABELS, partial(read_json, strict=True))
 
 
 def _several(src: Source) -> None:
@@ -105,10 +106,6 @@ def _item(src: Source) -> None:
         src.need(")")
     else:
         read_item(src)
-
-
-def _json_item(src: Source) -> None:
-    read_json(src, strict=True)
 
 
 def _offer_code(specs: Sequence[ToolSpec]) -> str:
