@@ -23,7 +23,7 @@ class Server:
     """One provider.
 
     Attributes:
-        url: Base URL; `{NAME}` stands for an environment variable.
+        url: Base URL.
         profile: What it does differently.
         url_variables: Environment variables that move it.
         keys: Environment variables that may hold the key; none: it needs no key.
@@ -45,15 +45,9 @@ class Server:
         return f"set {' or '.join(self.keys)}, or pass api_key=..." if self.keys else "pass api_key=..."
 
     def address(self) -> str:
-        """The base URL by this environment.
-
-        Raises:
-            UsageError: A variable that it needs is missing or cannot be right.
-        """
+        """The base URL by this environment."""
         moved = next((value for name in self.url_variables if (value := os.environ.get(name, "").strip())), None)
-        if moved is not None:
-            return _with_port(moved, self.url)
-        return re.sub(r"\{(\w+)\}", lambda match: self._variable(match[1]), self.url)
+        return self.url if moved is None else _with_port(moved, self.url)
 
     def key(self, given: str | None, *, needed: bool = True) -> str | None:
         """The key: the given one, else that of the environment.
@@ -69,17 +63,8 @@ class Server:
             raise UsageError(f"the key for {self.name} holds a character that no HTTP header can carry; copy it again")
         return key or None
 
-    def _variable(self, name: str) -> str:
-        value = os.environ.get(name, "").strip()
-        if not value:
-            raise UsageError(f"{self.name} needs {name}: set that variable")
-        if name == "CLOUDFLARE_ACCOUNT_ID":
-            check_account_id(value)
-        return value
-
 
 OPENAI_URL = "https://api.openai.com/v1"
-WORKERS_AI_URL = "https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1"
 GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/openai"
 CLOUDFLARE_KEYS = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN")
 
@@ -87,7 +72,7 @@ SERVERS: Mapping[str, Server] = {
     server.name: server
     for server in (
         Server(OPENAI_URL, profiles.OPENAI, keys=("OPENAI_API_KEY",), url_variables=("OPENAI_BASE_URL",)),
-        Server(WORKERS_AI_URL, profiles.WORKERS_AI, keys=CLOUDFLARE_KEYS),
+        Server("https://api.cloudflare.com", profiles.WORKERS_AI, keys=CLOUDFLARE_KEYS),  # by name it is `WorkersAI`
         Server("http://127.0.0.1:11434/v1", profiles.OLLAMA, url_variables=("OLLAMA_BASE_URL", "OLLAMA_HOST")),
         Server("http://127.0.0.1:8080/v1", profiles.LLAMACPP, url_variables=("LLAMACPP_BASE_URL",)),
         Server("http://127.0.0.1:8000/v1", profiles.VLLM, url_variables=("VLLM_BASE_URL",)),

@@ -56,8 +56,6 @@ NO_TOOLS = Offered(wire_names={}, names={}, restores={})
 
 def offer(specs: Sequence[ToolSpec], profile: Profile) -> Offered:
     """The tools as the profile's wire declares them."""
-    if not specs:
-        return NO_TOOLS
     entries: list[dict[str, Any]] = []
     wire_names: dict[str, str] = {}
     restores: dict[str, Callable[[str], str]] = {}
