@@ -200,7 +200,7 @@ class Agent(Generic[Deps, Out]):
         Raises:
             AgentkitError: The run failed; `.result` is the run as far as it came.
         """
-        return await self._run(question, output, options)
+        return await self._run(question, self._task(output, options), options)
 
     @overload
     def run(self, question: Asked, *, output: None = None, **options: Unpack[RunOptions]) -> Result[Out]: ...
@@ -214,7 +214,8 @@ class Agent(Generic[Deps, Out]):
     def run(self, question: Asked, *, output: Several, **options: Unpack[RunOptions]) -> Result[Any]: ...
     def run(self, question: Asked, *, output: Any = None, **options: Unpack[RunOptions]) -> Result[Any]:
         """Answer a question and wait for it; see `arun`. Works in scripts, notebooks and running loops."""
-        return run_sync(lambda: self._run(question, output, options), "arun")
+        task = self._task(output, options)
+        return run_sync(lambda: self._run(question, task, options), "arun")
 
     @overload
     def astream(self, question: Asked, *, output: None = None, **options: Unpack[RunOptions]) -> EventStream[Out]: ...
@@ -228,7 +229,7 @@ class Agent(Generic[Deps, Out]):
     def astream(self, question: Asked, *, output: Several, **options: Unpack[RunOptions]) -> EventStream[Any]: ...
     def astream(self, question: Asked, *, output: Any = None, **options: Unpack[RunOptions]) -> EventStream[Any]:
         """The events of a run: `async with agent.astream(...) as events: async for event in events`."""
-        return EventStream(lambda listener: self._run(question, output, options, listener=listener))
+        return self._events(question, self._task(output, options), options)
 
     @overload
     def stream(
@@ -246,7 +247,8 @@ class Agent(Generic[Deps, Out]):
     def stream(self, question: Asked, *, output: Several, **options: Unpack[RunOptions]) -> Iterator[EventOf[Any]]: ...
     def stream(self, question: Asked, *, output: Any = None, **options: Unpack[RunOptions]) -> Iterator[EventOf[Any]]:
         """The events of a run: `for event in agent.stream(...)`. Leaving the loop cancels the run."""
-        return stream_sync(lambda: self.astream(question, output=output, **options), "astream")
+        task = self._task(output, options)
+        return stream_sync(lambda: self._events(question, task, options), "astream")
 
     @overload
     async def aresume(
@@ -280,13 +282,8 @@ class Agent(Generic[Deps, Out]):
             output: The type of the answer, instead of the agent's.
             **options: See `RunOptions`.
         """
-        if isinstance(stopped, str):
-            options = {**options, "session": stopped}
-        elif stopped.session is not None and self._store is not None:
-            options = {**options, "session": stopped.session}
-        else:
-            options = {**options, "history": stopped}
-        return await self._run(None, output, options, decisions=decisions)
+        options = self._going_on(stopped, options)
+        return await self._run(None, self._task(output, options), options, decisions=decisions)
 
     @overload
     def resume(
@@ -312,27 +309,38 @@ class Agent(Generic[Deps, Out]):
         self, stopped: Stopped, decisions: Decisions = None, *, output: Any = None, **options: Unpack[RunOptions]
     ) -> Result[Any]:
         """Go on without a question and wait for it; see `aresume`."""
-        return run_sync(lambda: self.aresume(stopped, decisions, output=output, **options), "aresume")
+        options = self._going_on(stopped, options)
+        task = self._task(output, options)
+        return run_sync(lambda: self._run(None, task, options, decisions=decisions), "aresume")
+
+    def _going_on(self, stopped: Stopped, options: RunOptions) -> RunOptions:
+        if isinstance(stopped, str):
+            return {**options, "session": stopped}
+        if stopped.session is not None and self._store is not None:
+            return {**options, "session": stopped.session}
+        return {**options, "history": stopped}
+
+    def _events(self, question: Asked, task: Task, options: RunOptions) -> EventStream[Any]:
+        return EventStream(lambda listener: self._run(question, task, options, listener=listener))
 
     async def _run(
         self,
         question: Asked,
-        output: Any,
+        task: Task,
         options: RunOptions,
         *,
         listener: Listener | None = None,
         decisions: Decisions = None,
     ) -> Result[Any]:
-        agent = _overrides.get().get(self, self)
+        run = Run(task, listener)
         session = options.get("session")
         inside = running_in.set(current_token())
         try:
-            run = Run(agent._task(output, options), listener)  # noqa: SLF001 - the same class
             if session is None:
                 history = options.get("history")
                 run.restore(() if history is None else entries_of(history))
                 return await _go(run, question, decisions)
-            run.log = log = await agent._store_for_sessions().open(session)  # noqa: SLF001 - the same class
+            run.log = log = await self._store_for_sessions().open(session)
             try:
                 run.restore(log.entries)
                 return await _go(run, question, decisions)
@@ -343,6 +351,8 @@ class Agent(Generic[Deps, Out]):
             running_in.reset(inside)
 
     def _task(self, output: Any, options: RunOptions) -> Task:
+        """What a run is to do, made where it was asked for: there are the names that `output` may be given by."""
+        self = _overrides.get().get(self, self)  # noqa: PLW0642 - the agent that is asked, within the block of a test
         check_options(options)
         if self.model is None:
             self.model = default_model()
@@ -400,7 +410,7 @@ class Agent(Generic[Deps, Out]):
             listener = context.progress if parent is not None and parent.listener is not None else None
             result: Any = None
             try:
-                result = await self._run(question, None, options, listener=listener)
+                result = await self._run(question, self._task(None, options), options, listener=listener)
                 text = str(result) if result.has_output else f"{chosen} gave no answer ({result.stop_reason})."
             except ModelError as fault:
                 result, text = fault.result, f"{chosen} gave no answer: {fault}"

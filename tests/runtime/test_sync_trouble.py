@@ -10,13 +10,14 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import dataclass
 
 import anyio
 import anyio.from_thread
 import pytest
 from harness import Flood
 
-from agentkit import Agent, UsageError, tool
+from agentkit import Agent, tool
 from agentkit.core.events import TextEvent
 from agentkit.models.scripted import Scripted, call
 from agentkit.runtime import sync
@@ -353,11 +354,29 @@ def test_an_async_tool_that_streams_in_sync_is_told_to_await():
     assert "agent.astream" in result.to_openai()[2]["content"]
 
 
-def test_instructions_that_run_an_agent_are_told_to_await():
-    """They are made in the loop that their own run needs."""
-    inner = Agent(Scripted(["x"]))
-    with pytest.raises(UsageError, match=r"agent\.arun"):
-        Agent(Scripted(["done"]), instructions=lambda _: inner.run("go").output).run("go")
+def test_instructions_may_run_an_agent():
+    """They are made in the thread that asks, not in the loop that their own run needs."""
+    inner, model = Agent(Scripted(["Be brief."])), Scripted(["done"])
+    assert Agent(model, instructions=lambda _: inner.run("go").output).run("go").output == "done"
+    assert model.requests[0].messages[0].content == "Be brief."
+
+
+@pytest.mark.parametrize("way", ["run", "stream"])
+def test_classes_of_the_calling_function_may_name_each_other(way):
+    """The thread with the loop knows none of them."""
+
+    @dataclass
+    class Line:
+        sku: str
+
+    @dataclass
+    class Order:
+        lines: list[Line]
+
+    agent = Agent(Scripted(['{"lines": [{"sku": "a"}]}', '[{"sku": "b"}]']))
+    for output, wanted in ((Order, Order([Line("a")])), (list["Line"], [Line("b")])):
+        came = getattr(agent, way)("go", output=output)
+        assert (came if way == "run" else list(came)[-1].result).output == wanted
 
 
 def test_a_sync_tool_may_run_an_event_loop_of_its_own():
