@@ -408,18 +408,17 @@ class Agent(Generic[Deps, Out]):
             if parent is not None:
                 options["limits"] = parent.rest_of(self._limits)
             listener = context.progress if parent is not None and parent.listener is not None else None
-            result: Any = None
             try:
                 result = await self._run(question, self._task(None, options), options, listener=listener)
                 text = str(result) if result.has_output else f"{chosen} gave no answer ({result.stop_reason})."
             except ModelError as fault:
                 result, text = fault.result, f"{chosen} gave no answer: {fault}"
             except BaseException as stop:  # a timeout, a deadline, a bug: what was spent is spent
-                result = getattr(stop, "result", None)
+                if parent is not None and (came := getattr(stop, "result", None)) is not None:
+                    parent.count(context.call.id, came)
                 raise
-            finally:
-                if parent is not None and result is not None:
-                    parent.count(context.call.id, result)
+            if parent is not None:
+                parent.count(context.call.id, result)
             failed = not result.has_output
             return ToolOutput(content=text, is_error=failed, usage=result.usage, cost_usd=result.cost_usd)
 
