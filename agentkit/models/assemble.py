@@ -23,8 +23,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from typing import Any
 
 from agentkit.core.events import Delta, ReasoningEvent, TextEvent, ToolCallEvent, ToolCallGrows, ToolCallReady
@@ -108,30 +109,47 @@ def mended(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-class _Prose:
+class Prose:
     """Text that grows; a character that was cut in two (surrogates) waits for its other half."""
 
-    __slots__ = ("half", "pieces")
+    __slots__ = ("_half", "_text", "_write")
 
     def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self.half = ""
+        self._text = StringIO()  # a list would keep each of a million pieces
+        self._write = self._text.write
+        self._half = ""
+
+    @property
+    def size(self) -> int:
+        """Its characters so far."""
+        return self._text.tell()
+
+    @property
+    def text(self) -> str:
+        """All of it so far."""
+        return self._text.getvalue()
 
     def add(self, piece: str) -> str:
         """Takes a piece and returns what can be shown now."""
-        if self.half or not piece.isascii():
-            piece = self.half + piece
-            self.half = piece[-1] if "\ud800" <= piece[-1] <= "\udbff" else ""
-            piece = mended(piece.removesuffix(self.half))
-        if piece:
-            self.pieces.append(piece)
+        if self._half or not piece.isascii():
+            piece = self._half + piece
+            self._half = piece[-1] if "\ud800" <= piece[-1] <= "\udbff" else ""
+            piece = mended(piece.removesuffix(self._half))
+        self._write(piece)
         return piece
+
+    def add_all(self, pieces: Sequence[str]) -> Iterable[str]:
+        """Takes pieces and returns what can be shown of them now."""
+        text = "".join(pieces)
+        if self._half or mended(text) is not text:
+            return filter(None, map(self.add, pieces))
+        self._write(text)
+        return filter(None, pieces)
 
     def close(self) -> str:
         """What is left to show: the replacement of a half that stayed alone."""
-        rest, self.half = mended(self.half), ""
-        if rest:
-            self.pieces.append(rest)
+        rest, self._half = mended(self._half), ""
+        self._write(rest)
         return rest
 
 
@@ -143,7 +161,7 @@ class _Draft:
     index: int | None
     provider_id: str | None = None
     name: str = ""
-    arguments: list[str] = field(default_factory=list)
+    arguments: StringIO = field(default_factory=StringIO)
     extra: dict[str, Any] = field(default_factory=dict)
     announced: bool = False
     doubts: int = 0
@@ -165,14 +183,14 @@ class _Draft:
         if self.ready or self.looks == MAX_LOOKS or not fragment.rstrip().endswith("}"):
             return False
         self.looks += 1
-        self.ready = is_whole_object("".join(self.arguments))
+        self.ready = is_whole_object(self.arguments.getvalue())
         return self.ready
 
     def is_whole(self) -> bool:
         """Whether the arguments are one object; asked in vain too often, it is no more looked at."""
-        if not self.arguments or self.doubts == MAX_DOUBTS:
+        if not self.arguments.tell() or self.doubts == MAX_DOUBTS:
             return False
-        whole = is_whole_object("".join(self.arguments))
+        whole = is_whole_object(self.arguments.getvalue())
         self.doubts += not whole
         return whole
 
@@ -181,7 +199,7 @@ class _Draft:
         return ToolCall(
             id=self.id,
             name=self.name,
-            arguments=mended("".join(self.arguments)),
+            arguments=mended(self.arguments.getvalue()),
             provider_id=self.provider_id,
             extra=self.extra or None,
         )
@@ -223,56 +241,59 @@ class Assembler:
 
     Args:
         offered: Names of the tools that were offered, as the wire knows them.
+
+    Attributes:
+        is_over: The answer is whole, although more may follow: a finish reason came, and nothing after it.
     """
 
     __slots__ = (
-        *("_at", "_by_id", "_calls", "_damaged", "_done", "_last", "_offered"),
-        *("_over", "_reason", "_text", "_thoughts", "_usage"),
+        *("_at", "_by_id", "_calls", "_damaged", "_last", "_offered"),
+        *("_reason", "_text", "_thoughts", "_usage", "is_over"),
     )
 
     def __init__(self, offered: Collection[str] = ()) -> None:
         self._offered = offered
-        self._text = _Prose()
-        self._thoughts = _Prose()
+        self._text = Prose()
+        self._thoughts = Prose()
         self._calls: list[_Draft] = []
         self._at: dict[int | None, list[_Draft]] = {}
         self._by_id: dict[tuple[int | None, str], _Draft] = {}  # by index and id, and by None and id
         self._last: _Draft | None = None  # the call that the last piece went to
         self._usage = _UsageTally()
         self._reason: Any = None
-        self._over = False  # a finish reason came, and nothing after it
-        self._done = False
+        self.is_over = False
         self._damaged = False
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing of an answer came yet."""
-        return not (self._text.pieces or self._thoughts.pieces or self._calls)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the answer is whole, although more may follow."""
-        return self._over or self._done
+        return not (self._text.size or self._thoughts.size or self._calls)
 
     def text(self, piece: str) -> Sequence[Delta]:
         """A piece of the text for the user."""
         if not piece:
             return ()
-        self._over = False
+        self.is_over = False
         return (TextEvent(shown),) if (shown := self._text.add(piece)) else ()
 
     def reasoning(self, piece: str) -> Sequence[Delta]:
         """A piece of the model's thoughts."""
         if not piece:
             return ()
-        self._over = False
+        self.is_over = False
         return (ReasoningEvent(shown),) if (shown := self._thoughts.add(piece)) else ()
+
+    def all_of(self, kind: type[TextEvent | ReasoningEvent], pieces: Sequence[str]) -> Sequence[Delta]:
+        """Pieces of one or the other that came together."""
+        prose = self._text if kind is TextEvent else self._thoughts
+        self.is_over = self.is_over and not any(pieces)
+        return list(map(kind, prose.add_all(pieces)))
 
     def call(self, piece: CallPiece) -> Sequence[Delta]:
         """A piece of a tool call."""
         if not (piece.id or piece.name or piece.arguments):
             return ()
-        self._over = False
+        self.is_over = False
         draft = self._draft_of(piece)
         deltas: list[Delta] = []
         if draft is None:
@@ -282,7 +303,7 @@ class Assembler:
             draft = self._begin(piece)
         self._last = draft
         self._extend(draft, piece)
-        if draft.name and not draft.announced and (draft.arguments or self._is_sure(draft.name)):
+        if draft.name and not draft.announced and (draft.arguments.tell() or self._is_sure(draft.name)):
             deltas.append(self._announce(draft))
         if draft.announced and piece.arguments:
             if draft.seems_whole(piece.arguments):
@@ -298,11 +319,11 @@ class Assembler:
     def finish_reason(self, said: Any) -> None:
         """Why the answer ends; the last one counts."""
         self._reason = said
-        self._over = True
+        self.is_over = True
 
     def done(self) -> None:
         """The server said that nothing follows."""
-        self._done = True
+        self.is_over = True
 
     def damaged(self) -> None:
         """A piece could not be read: text may have a gap, calls are not to be trusted."""
@@ -326,9 +347,9 @@ class Assembler:
         reason = finish_reason_of(self._reason, has_calls=bool(self._calls))
         calls = [draft.call() for draft in self._calls]
         answer = Assistant(
-            content="".join(self._text.pieces),
+            content=self._text.text,
             tool_calls=cut_off_last(calls, reason, self._calls.index(self._last) if self._last else -1),
-            reasoning="".join(self._thoughts.pieces),
+            reasoning=self._thoughts.text,
             finish_reason=reason,
             usage=self._usage.total(),
         )
@@ -355,7 +376,7 @@ class Assembler:
         fragment = (piece.arguments or "").strip()
         if not (fragment.startswith("{") and draft.is_whole()):
             return False
-        so_far = json.loads("".join(draft.arguments))
+        so_far = json.loads(draft.arguments.getvalue())
         return bool(so_far) and so_far != _parsed(fragment)
 
     def _joined_name(self, draft: _Draft, piece: str) -> str:
@@ -365,7 +386,7 @@ class Assembler:
             return piece
         if name + piece in offered:
             return name + piece
-        if draft.arguments:
+        if draft.arguments.tell():
             return name if piece == name else ""
         if piece.startswith(name):  # the same again, or a name that comes longer each time
             return piece
@@ -392,9 +413,9 @@ class Assembler:
             draft.extra.update(piece.extra)
         if not piece.arguments:
             return
-        if draft.arguments and piece.arguments.lstrip().startswith("{") and draft.is_whole():
-            draft.arguments.clear()  # a placeholder, or the same again
-        draft.arguments.append(piece.arguments)
+        if piece.arguments.lstrip().startswith("{") and draft.is_whole():
+            draft.arguments = StringIO()  # a placeholder, or the same again
+        draft.arguments.write(piece.arguments)
 
     def _is_sure(self, name: str) -> bool:
         return name in self._offered and not any(o != name and o.startswith(name) for o in self._offered)

@@ -12,7 +12,7 @@ A wire says how to write the request and how to read what comes back (`Turn`); t
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,8 @@ from agentkit.models.retrying import Retries
 from agentkit.models.sse import EventReader
 
 MAX_ANSWER_BYTES = 256_000_000
+MAX_STREAM_BYTES = 512_000_000
+"""More, for a piece of three letters comes in a frame of some hundred bytes, of which nothing is kept."""
 MAX_ERROR_BYTES = 256_000
 MAX_BLANK_BYTES = 64_000
 """How many blanks in front of an answer are read."""
@@ -48,8 +50,8 @@ class Reader(Protocol):
         """Whether the answer is whole, although more may follow."""
         ...
 
-    def feed(self, payload: bytes) -> Iterable[Delta]:
-        """The deltas of one payload."""
+    def feed(self, payloads: Sequence[bytes]) -> Iterable[Delta]:
+        """The deltas of payloads that came together, up to the end of the answer."""
         ...
 
     def finish(self) -> tuple[Assistant, Iterable[Delta]]:
@@ -166,38 +168,34 @@ class Exchange:
 
     async def _read(self, reader: Reader, head: bytes, chunks: AsyncIterator[bytes]) -> None:
         events = EventReader()
-        left = MAX_ANSWER_BYTES - len(head)
-        await self._payloads(reader, events.feed(head))
+        left = MAX_STREAM_BYTES - len(head)
+        await self._hear(reader, events.feed(head))
+        over = reader.is_over
         with anyio.CancelScope(deadline=_patience(reader)) as patience:  # it may end a read, never a listener
             async for data in chunks:
-                if patience.deadline != math.inf:
+                if over:
                     patience.deadline = math.inf
                 left -= len(data)
                 if left < 0:
-                    raise MalformedResponse(f"the stream is longer than {MAX_ANSWER_BYTES} bytes", retryable=False)
-                await self._payloads(reader, events.feed(data))
-                if reader.is_over:
+                    raise MalformedResponse(f"the stream is longer than {MAX_STREAM_BYTES} bytes", retryable=False)
+                await self._hear(reader, events.feed(data))
+                if over := reader.is_over:
                     patience.deadline = _patience(reader)
-        await self._payloads(reader, events.close())
+        await self._hear(reader, events.close())
 
-    async def _payloads(self, reader: Reader, payloads: Iterable[bytes]) -> None:
+    async def _hear(self, reader: Reader, payloads: Sequence[bytes]) -> None:
         emit = self.emit
-        for payload in payloads:
-            self._heard = True
-            if reader.done:
-                return
-            for delta in reader.feed(payload):  # `_show`, without a coroutine for each payload
-                self._emitted = True
-                if emit is not None and (wait := emit(delta)) is not None:
-                    await wait
+        self._heard = self._heard or bool(payloads)
+        for delta in reader.feed(payloads):  # `_show`, without a second coroutine for each read
+            self._emitted = True
+            if emit is not None and (wait := emit(delta)) is not None:
+                await wait
 
     async def _show(self, deltas: Iterable[Delta]) -> None:
         emit = self.emit
-        if emit is None:
-            return
         for delta in deltas:
             self._emitted = True
-            if (wait := emit(delta)) is not None:
+            if emit is not None and (wait := emit(delta)) is not None:
                 await wait
 
 

@@ -47,8 +47,13 @@ class EventReader:
             MalformedResponse: An event is longer than `max_event_bytes`.
         """
         begun = self._pending or self._data or self._name
-        if data[:6] == b"data: " and data[-2:] == b"\n\n" and data.count(b"\n") == 2 and not (begun or b"\r" in data):
-            return [data[6:-2]]  # one event in one read, as most servers send them
+        body = data[6:-2]
+        if not begun and b"\r" not in body and b"data: " + body + b"\n\n" == data:
+            if b"\n" not in body:
+                return [body]  # one event in one read, as most servers send them
+            payloads = body.split(b"\n\ndata: ")
+            if body.count(b"\n") == 2 * len(payloads) - 2:
+                return payloads
         if self._pending:
             if b"\n" not in data and b"\r" not in data:
                 self._hold(data)
@@ -56,6 +61,8 @@ class EventReader:
             data = b"".join([*self._pending, data])
             self._pending.clear()
             self._pending_bytes = 0
+        if 1 < (cut := data.rfind(b"\n\n") + 2) < len(data):
+            return self.feed(data[:cut]) + self.feed(data[cut:])
         held = b""
         if b"\r" in data:
             if data.endswith(b"\r"):  # it may be the first half of CRLF

@@ -129,9 +129,9 @@ def streamed(pieces: list[bytes]) -> Assistant | None:
     try:
         for one in pieces:
             for payload in events.feed(one):
-                shown += () if reader.done else reader.feed(payload)
+                shown += reader.feed([payload])
         for payload in events.close():
-            shown += () if reader.done else reader.feed(payload)
+            shown += reader.feed([payload])
         answer, rest = reader.finish()
     except ModelError:
         return None

@@ -372,7 +372,8 @@ async def test_proxies_of_the_environment_are_used(monkeypatch):
 
 async def test_an_answer_without_end_is_cut(monkeypatch):
     """A bound on what is read, whole or streamed; it is not asked for again."""
-    monkeypatch.setattr("agentkit.models.exchange.MAX_ANSWER_BYTES", 100_000)
+    for bound in ("MAX_ANSWER_BYTES", "MAX_STREAM_BYTES"):
+        monkeypatch.setattr(f"agentkit.models.exchange.{bound}", 100_000)
     endless = chunked(*[b'data: {"choices": []}\n\n' * 1000] * 20)
     for emit in (None, lambda _: None):
         with raw_server(endless) as server:

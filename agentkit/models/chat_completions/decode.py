@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
-from agentkit.core.events import Delta, ToolCallEvent, ToolCallGrows, ToolCallReady
+from agentkit.core.events import Delta, ReasoningEvent, TextEvent, ToolCallEvent, ToolCallGrows, ToolCallReady
 from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models import json_bytes
@@ -38,8 +39,12 @@ _OF_ANSWER = frozenset({"id", "service_tier", "system_fingerprint", "prompt_logp
 _OF_CHOICE = frozenset({"logprobs", "stop_reason"})
 _OF_MESSAGE = frozenset({"refusal", "annotations", "reasoning_details", "audio", "images"})
 _OF_CALL = frozenset({"extra_content"})  # Gemini's thought signatures
-_AROUND_CONTENT = re.compile(rb'(.*?"content"\s*:\s*")[^"\\]*(".*)', re.DOTALL)
+_Prose: TypeAlias = type[TextEvent] | type[ReasoningEvent]
+_KINDS: Mapping[str, _Prose] = {"content": TextEvent, **dict.fromkeys(_REASONING_FIELDS, ReasoningEvent)}
+_AROUND = {name: re.compile(rb'(.*?"%s"\s*:\s*")[^"\\\n]*("[^\n]*)' % name.encode()) for name in _KINDS}
+_NOTHING: tuple[Any, ...] = (None, "", [])
 _LESSONS = 64
+_AT_ONCE = 64  # payloads that are looked at together
 _PROBE = "a text that no server sends"
 _WRAPPED_TWICE = re.compile(rb"^(?:data:\s*)+")  # a gateway that makes events of events
 _OBJECT_ARGUMENTS = re.compile(rb'"(?:arguments|parameters|input|args)"\s*:\s*[{\[]')
@@ -123,7 +128,7 @@ class StreamReader:
 
     __slots__ = (
         *("_assembler", "_begun", "_blame", "_extra", "_frame", "_head", "_lessons"),
-        *("_loads", "_model", "_offered", "_pieces", "_tail", "done"),
+        *("_kind", "_loads", "_model", "_offered", "_pieces", "_tail", "done"),
     )
 
     def __init__(self, offered: Offered, blame: Blame, *, model: str = "") -> None:
@@ -137,6 +142,7 @@ class StreamReader:
         self._loads = json_bytes.fast_loads()
         self._head = self._tail = b""  # what stood around the text of the last plain chunks, see `_learn`
         self._frame = (b"", b"")
+        self._kind: _Prose = TextEvent  # what the text of a plain chunk is
         self._lessons = _LESSONS
         self.done = False
 
@@ -145,53 +151,80 @@ class StreamReader:
         """The answer is whole, although more may follow."""
         return self._assembler.is_over
 
-    def feed(self, payload: bytes) -> Sequence[Delta]:
-        """The deltas of one payload.
+    def feed(self, payloads: Sequence[bytes]) -> Iterable[Delta]:
+        """The deltas of payloads that came together, up to the end of the answer.
 
         Raises:
-            ModelError: It is a fault.
+            ModelError: One is a fault.
         """
+        if len(payloads) == 1 and not self.done:
+            return self._one(payloads[0])
+        return chain.from_iterable(self._many(payloads))
+
+    def _many(self, payloads: Sequence[bytes]) -> Iterator[Sequence[Delta]]:
+        for start in range(0, len(payloads), _AT_ONCE):
+            some = payloads[start : start + _AT_ONCE]
+            if (texts := self._plain_texts(some)) is not None:
+                yield self._assembler.all_of(self._kind, texts)
+                continue
+            for payload in some:
+                if self.done:
+                    return
+                yield self._one(payload)
+
+    def _plain_texts(self, payloads: Sequence[bytes]) -> list[str] | None:
+        """The texts of plain chunks, if all of them are: a look at all of them costs a third of a look at each."""
+        head, tail = self._head, self._tail
+        if not head or self.done:
+            return None
+        start, end = len(head), -len(tail)
+        cut = [payload[start:end] for payload in payloads]
+        texts = b"\n".join(cut)
+        if b'"' in texts or b"\\" in texts or texts.count(b"\n") >= len(payloads) or ErrorEvent in map(type, payloads):
+            return None
+        if b"%b%b%b" % (head, (tail + b"\n" + head).join(cut), tail) != b"\n".join(payloads):
+            return None
+        try:
+            return texts.decode().split("\n")
+        except UnicodeDecodeError:
+            return None
+
+    def _one(self, payload: bytes) -> Sequence[Delta]:
         head, tail = self._head, self._tail
         if head and payload.startswith(head) and payload.endswith(tail) and type(payload) is bytes:
             try:
                 text = payload[len(head) : -len(tail)].decode()
                 if '"' not in text and "\\" not in text and len(payload) >= len(head) + len(tail):
-                    return self._assembler.text(text)
+                    return self._assembler.text(text) if self._kind is TextEvent else self._assembler.reasoning(text)
             except UnicodeDecodeError:
                 pass
         try:
             chunk = self._loads(payload)
         except ValueError:
             return self._unusual(payload)
-        if self._begun and type(payload) is bytes:
-            try:  # nearly every chunk is one choice with one piece of text and nothing else
-                [choice] = chunk["choices"]
-                delta = choice["delta"]
-                if len(delta) == 1 and choice["finish_reason"] is None and type(text := delta["content"]) is str:
-                    get = choice.get
-                    if not (get("index") or get("logprobs") or chunk.get("usage") or chunk.get("error")):
-                        if self._lessons:
-                            self._learn(payload, chunk)
-                        return self._assembler.text(text)
-            except (LookupError, TypeError, ValueError, AttributeError):
-                pass
+        if self._begun and type(payload) is bytes and (name := _only_text(chunk)):
+            if self._lessons:
+                self._learn(payload, chunk, name)
+            text = chunk["choices"][0]["delta"][name]
+            return self._assembler.text(text) if name == "content" else self._assembler.reasoning(text)
         return self._chunk(chunk, payload)
 
-    def _learn(self, payload: bytes, chunk: Any) -> None:
+    def _learn(self, payload: bytes, chunk: Any, name: str) -> None:
         """Remember what stands around the text of a plain chunk, where two in a row agree.
 
         A chunk with the same around it differs in its text only, and need not be parsed: a text without a quotation
         mark and a backslash is a JSON string as it stands. A probe tells that this is the place of the text.
         """
         self._lessons -= 1
-        place = _AROUND_CONTENT.fullmatch(payload)
+        place = _AROUND[name].fullmatch(payload)
         head, tail = (place[1], place[2]) if place else (b"", b"")
         before, self._frame = self._frame, (head, tail)
         if head and (head, tail) == before:
             with suppress(ValueError):
                 probe = self._loads(b"".join((head, _PROBE.encode(), tail)))
-                if probe == {**chunk, "choices": [{**chunk["choices"][0], "delta": {"content": _PROBE}}]}:
-                    self._head, self._tail = head, tail
+                [choice] = chunk["choices"]
+                if probe == {**chunk, "choices": [{**choice, "delta": {**choice["delta"], name: _PROBE}}]}:
+                    self._head, self._tail, self._kind = head, tail, _KINDS[name]
 
     def finish(self) -> tuple[Assistant, Sequence[Delta]]:
         """The answer, and the deltas that were held back.
@@ -286,6 +319,20 @@ class StreamReader:
         if delta.get("tool_calls") or delta.get("function_call"):
             for piece in call_pieces(_exact(delta, payload)):
                 yield from assembler.call(piece)
+
+
+def _only_text(chunk: Any) -> str:
+    """The field in which the text of a chunk stands that says nothing else, as nearly every chunk does; "" if more."""
+    try:
+        [choice] = chunk["choices"]
+        get = choice.get
+        more = get("index") or get("logprobs") or get("finish_reason") or get("usage") or get("error")
+        if more or any(map(chunk.get, ("usage", "error", "errors", "detail", "x_groq"))):
+            return ""
+        [(name, text)] = [(n, v) for n, v in choice["delta"].items() if n != "role" and v not in _NOTHING]
+        return name if name in _KINDS and type(text) is str else ""
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return ""
 
 
 def _exact(delta: Mapping[str, Any], payload: bytes) -> Mapping[str, Any]:

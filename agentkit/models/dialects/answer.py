@@ -7,6 +7,7 @@ white space that only set it off goes with it: at the start and at the end of th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import StringIO
 from uuid import uuid4
 
 from agentkit.core.events import Delta, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
@@ -62,8 +63,8 @@ class Answer:
     def __init__(self) -> None:
         self.deltas: list[Delta] = []
         self.cut_off = False
-        self._content: list[str] = []
-        self._reasoning: list[str] = []
+        self._content = StringIO()  # a list would keep each of a million pieces
+        self._reasoning = StringIO()
         self._calls: list[ToolCall] = []
         self._id, self._count = uuid4().hex[:24], 0
         self._held: list[str] = []  # white space and stop tokens, until it is known what follows
@@ -72,22 +73,17 @@ class Answer:
         self._new_thought = True
         self._after_thought = False
         self._taken_out = False
-        self._said = self._told = False  # there were text or calls, and the listener has seen some
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no text and no call so far."""
-        return not self._content and not self._calls
+        return not (self._content.tell() or self._calls)
 
     @property
     def tail(self) -> str:
         """The last text for the user."""
-        tail = ""
-        for piece in reversed(self._content):
-            tail = piece + tail
-            if len(tail) > TAIL:
-                break
-        return tail
+        self._content.seek(max(0, self._content.tell() - TAIL))
+        return self._content.read()
 
     @property
     def follows_thought(self) -> bool:
@@ -97,31 +93,30 @@ class Answer:
     @property
     def has_thoughts(self) -> bool:
         """Whether there is reasoning so far."""
-        return bool(self._reasoning)
+        return self._reasoning.tell() > 0
 
     def hand_out(self) -> list[Delta]:
         """The deltas since last time."""
         deltas, self.deltas = self.deltas, []
-        self._told = self._said
         return deltas
 
     def text(self, text: str) -> None:
         """Text for the user; white space at its end waits for what follows."""
-        body = text.rstrip()
+        held, body = self._held, text.rstrip()
         if body:
-            space = text[len(body) :]
-            if not self._content and self._taken_out:
-                self._held = []
+            text = text[len(body) :]
+            if self._taken_out and not self._content.tell():
+                held.clear()
                 body = body.lstrip()
-            if self._held:
-                body = "".join((*self._held, body))
-                self._held, self._stopped = [], False
-            self._content.append(body)
+            if held:
+                held.append(body)
+                body = "".join(held)
+                held.clear()
+                self._stopped = False
+            self._content.write(body)
             self.deltas.append(TextEvent(body))
-            self._said = True
-            text = space
         if text:
-            self._held.append(text)
+            held.append(text)
 
     def stop(self, token: str) -> None:
         """A token that ends the answer, unless text follows."""
@@ -146,7 +141,6 @@ class Answer:
         call_id = f"{self._id}{self._count:08x}"
         call = ToolCall(id=call_id, name=found.name, arguments=dump(found.arguments), recovered=label)
         self._calls.append(call)
-        self._said = True
         self.deltas.append(ToolCallEvent(call))
 
     def thought(self, text: str) -> None:
@@ -155,7 +149,7 @@ class Answer:
             text = text.lstrip()
         body = text.rstrip()
         if body:
-            if self._new_thought and self._reasoning:
+            if self._new_thought and self.has_thoughts:
                 self._held_thought = [BETWEEN_THOUGHTS]
             self._new_thought = False
             self._think("".join((*self._held_thought, body)))
@@ -171,35 +165,39 @@ class Answer:
 
     def all_was_thought(self, text: str) -> None:
         """Everything so far was reasoning, though it did not look like it: `text` is how it was written."""
-        self._content.clear()
+        void = self._is_heard() or any(isinstance(delta, RetryEvent) for delta in self.deltas)
+        self._content = StringIO()
         self._calls.clear()
         self._held, self._stopped = [], False
-        void = self._told or any(isinstance(delta, RetryEvent) for delta in self.deltas)
         self.deltas = [delta for delta in self.deltas if isinstance(delta, ReasoningEvent)]
         if void:
             self.deltas = [RetryEvent("what looked like the answer was reasoning")]
-            self.deltas += [ReasoningEvent(said) for said in self._reasoning]
-        self._said = self._told = False
+            self.deltas += [ReasoningEvent(self._reasoning.getvalue())] if self.has_thoughts else []
         self._new_thought = True
         self.thought(text)
         self.end_thought()
 
+    def _is_heard(self) -> bool:
+        """Whether the listener has seen some of the text or of the calls."""
+        waiting = sum(len(d.text) if isinstance(d, TextEvent) else isinstance(d, ToolCallEvent) for d in self.deltas)
+        return waiting < self._content.tell() + len(self._calls)
+
     def end(self) -> None:
         """The text is over."""
         if not self._taken_out and not self._stopped and (left := "".join(self._held)):
-            self._content.append(left)
+            self._content.write(left)
             self.deltas.append(TextEvent(left))
         self._held = []
 
     def parsed(self) -> Parsed:
         """The answer as far as it came."""
         return Parsed(
-            content="".join(self._content),
-            reasoning="".join(self._reasoning),
+            content=self._content.getvalue(),
+            reasoning=self._reasoning.getvalue(),
             calls=tuple(self._calls),
             cut_off=self.cut_off,
         )
 
     def _think(self, text: str) -> None:
-        self._reasoning.append(text)
+        self._reasoning.write(text)
         self.deltas.append(ReasoningEvent(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from io import StringIO
 
 from agentkit.models.dialects import reasoning
 from agentkit.models.dialects.dialect import Dialect
@@ -110,16 +111,19 @@ class Line:
         add: Takes text that was read and is for the user.
     """
 
-    __slots__ = ("_last", "_pieces", "_quotes", "_start", "_ticks", "add")
+    __slots__ = ("_last", "_quotes", "_start", "_ticks", "_unread", "add")
 
     def __init__(self) -> None:
         self._start, self._ticks, self._quotes, self._last = "", 0, 0, ""
-        self._pieces: list[str] = []
-        self.add = self._pieces.append
+        self._begin()
+
+    def _begin(self) -> None:
+        self._unread = StringIO()
+        self.add = self._unread.write
 
     def _read(self) -> None:
-        text = "".join(self._pieces)
-        self._pieces.clear()
+        text = self._unread.getvalue()
+        self._begin()
         newline = text.rfind("\n")
         if newline >= 0:
             self._start, self._ticks, self._quotes, self._last = "", 0, 0, "\n"

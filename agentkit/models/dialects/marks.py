@@ -37,12 +37,6 @@ class Marks:
                 return found.start()
         return len(text)
 
-    def touch(self, text: str) -> bool:
-        """Whether a mark stands in the text, or begins at its end."""
-        if not self.near.search(text):
-            return False
-        return bool(self.whole.search(text)) or self.hold(text, 0) < len(text)
-
     def may_grow(self, text: str, at: int) -> bool:
         """Whether all that stands from `at` on is the beginning of a mark."""
         return len(text) - at < self.longest and text[at:] in self.beginnings

@@ -146,13 +146,11 @@ class _Listening:
 
     def _begin(self) -> None:
         self._splitter = self._reading.splitter(native=self._native)
-        self._texts: list[str] = []
 
     def take(self, delta: Delta) -> Awaitable[None] | None:
         """Take one delta of the inner model; gives back what is to be awaited, if anything is."""
         if not isinstance(delta, TextEvent):
             return self._take(delta)
-        self._texts.append(delta.text)
         deltas = self._splitter.feed(delta.text)
         if len(deltas) == 1:
             return self._emit(deltas[0])
@@ -169,7 +167,7 @@ class _Listening:
         """The whole answer, after what was waiting for more text was told."""
         if answer.tool_calls or answer.aborted:
             await self._server_calls()
-        if "".join(self._texts) != answer.content:  # it did not stream its text, or another one
+        if self._splitter.fed.text != answer.content:  # it did not stream its text, or another one
             await self._tell_again(answer.content)
         await tell(self._emit, self._splitter.end(truncated=answer.finish_reason == "length"))
         return _joined(answer, self._splitter.finish())
@@ -179,13 +177,12 @@ class _Listening:
         if self._native or self._reading.beside_native:
             return
         self._native = True
-        await self._tell_again("".join(self._texts))
+        await self._tell_again(self._splitter.fed.text)
 
     async def _tell_again(self, text: str) -> None:
         """Read a text from its beginning and tell what was not told; where that does not fit, begin again."""
         told = self._splitter.said
         self._begin()
-        self._texts = [text]
         deltas = self._splitter.feed(text)
         if told != Parsed():
             rest = _rest(told, self._splitter.said)

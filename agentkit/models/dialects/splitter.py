@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from io import StringIO
 
 from agentkit.core.events import Delta
+from agentkit.models.assemble import Prose
 from agentkit.models.dialects import reasoning as thoughts
 from agentkit.models.dialects.answer import Answer, Parsed
 from agentkit.models.dialects.dialect import Dialect
@@ -61,12 +63,14 @@ _JSON = re.compile(r"\{\s*[\"}]|\[\s*[\"\d{}\[\]]")
 _MAY_BECOME_JSON = re.compile(r"[{\[]\s*")
 _JSON_TOKEN = re.compile(r"\\(?s:.)|[\"{}\[\]]")
 _FENCE = re.compile("`{3,8}")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_HIGH_SURROGATE_LAST = re.compile("[\ud800-\udbff]\\Z")
 
 
 class Splitter:
-    """Takes one answer apart, chunk by chunk."""
+    """Takes one answer apart, chunk by chunk.
+
+    Attributes:
+        fed: All of its text so far.
+    """
 
     def __init__(
         self,
@@ -93,18 +97,17 @@ class Splitter:
         self._grammar = grammar(family, markerless=markerless, fences=fences, calls=bool(self._tools))
         self._answer = Answer()
         self._line = Line()
-        self._written: list[str] = []  # what was read outside of thoughts
-        self._text, self._chunks = "", list[str]()
-        self._length, self._credit = 0, CREDIT
-        self._waits = self._due = False
-        self._surrogate = ""
+        self.fed = Prose()
+        self._borders = [0, 0] if reasoning else [0]  # where in it thoughts begin and end; before the first one is void
+        self._rest = StringIO()  # what is not decided yet
+        self._waits, self._due, self._spent = False, False, -CREDIT
         self._patience, self._marks, self._lone = PATIENCE, MARKS, LONE
         self._begins, self._after_call, self._element_end = True, False, ""
         self._closer, self._depth, self._in_string = "", 0, False
         self._thought = thoughts.ANY
         self._mode = self._thinking if reasoning else self._answering
         self._parsed: Parsed | None = None
-        self._flows: Marks | None = None
+        self._flows: Callable[[str], object] | None = None  # finds what may be a mark; without one text just passes
         self._hand_on = self._text_on
 
     def feed(self, chunk: str) -> list[Delta]:
@@ -112,17 +115,14 @@ class Splitter:
 
         A `RetryEvent` among them says that the text so far was reasoning: its opening mark stood in the prompt.
         """
-        marks = self._flows
-        if marks and not marks.touch(chunk) and (chunk.isascii() or not _SURROGATE.search(chunk)):
-            self._credit += READINGS * len(chunk)
+        chunk = self.fed.add(chunk)
+        if (flows := self._flows) is not None and not flows(chunk):
             self._hand_on(chunk)
-            return self._answer.hand_out()
-        if self._parsed is not None:
-            return []
-        self._add(chunk)
-        if self._waits and self._length > SHORT and not (self._due and self._credit >= self._length):
-            return []
-        self._read(final=False)
+        elif self._parsed is None:
+            self._add(chunk)
+            length = self._rest.tell()
+            if not self._waits or length <= SHORT or (self._due and self._spent + length <= READINGS * self.fed.size):
+                self._read(final=False)
         return self._answer.hand_out()
 
     @property
@@ -139,9 +139,7 @@ class Splitter:
         """
         if self._parsed is not None:
             return []
-        self._add(last)
-        if self._surrogate:
-            self._chunks.append("\ufffd")
+        self._add(self.fed.add(last) + self.fed.close())
         self._read(final=True, truncated=truncated)
         self._answer.end()
         self._parsed = self._answer.parsed()
@@ -158,46 +156,37 @@ class Splitter:
         return self._parsed  # type: ignore[return-value]  # `end` has set it
 
     def _add(self, chunk: str) -> None:
-        chunk = self._encodable(chunk)
-        self._chunks.append(chunk)
-        self._length += len(chunk)
-        self._credit += READINGS * len(chunk)
+        self._rest.write(chunk)
         self._due = self._due or bool(_SETTLES.search(chunk))
 
-    def _encodable(self, chunk: str) -> str:
-        """The chunk with its surrogate pairs joined, also with the chunk before it, and lone ones replaced."""
-        chunk = self._surrogate + chunk
-        self._surrogate = ""
-        if not _SURROGATE.search(chunk):
-            return chunk
-        if _HIGH_SURROGATE_LAST.search(chunk):
-            chunk, self._surrogate = chunk[:-1], chunk[-1]
-        return chunk.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
     def _read(self, *, final: bool, truncated: bool = False) -> None:
-        text = self._text + "".join(self._chunks)
-        self._credit -= len(text) if self._waits else 0
-        self._chunks, self._waits, self._due = [], False, False
+        text = self._rest.getvalue()
+        self._spent += len(text) if self._waits else 0
+        self._waits = self._due = False
         src = Source(text, self._tools, final=final, truncated=truncated)
         try:
             while src.at < len(text):
                 self._mode(src)
         except NeedMore:
             pass  # `src.at` stands before what is not decided
-        self._text = text[src.at :]
-        self._length = len(self._text)
+        self._rest = StringIO()
+        self._rest.write(text[src.at :])
         self._flows = None
-        if not self._text and not self._surrogate and not final:
+        if src.at == len(text) and not final:
             self._flow()
+
+    def _position(self, src: Source) -> int:
+        """Where the source stands in all of the text."""
+        return self.fed.size - len(src.text) + src.at
 
     def _flow(self) -> None:
         """Let text without marks pass from now on, where nothing else is asked of it."""
         if self._mode == self._answering and not self._begins:
-            self._flows, self._hand_on = self._grammar.marks, self._text_on
+            self._flows, self._hand_on = self._grammar.marks.near.search, self._text_on
         elif self._mode == self._quoting:
-            self._flows, self._hand_on = marks_in_quote(self._closer), self._text_on
+            self._flows, self._hand_on = marks_in_quote(self._closer).near.search, self._text_on
         elif self._mode == self._thinking and (self._answer.has_thoughts or self._thought is not thoughts.ANY):
-            self._flows, self._hand_on = marks_in(self._thought), self._answer.thought
+            self._flows, self._hand_on = marks_in(self._thought).near.search, self._answer.thought
 
     # modes
 
@@ -215,6 +204,7 @@ class Splitter:
         if mark in thought.closers or mark in thought.stops:
             self._answer.end_thought()
             src.at += len(mark) if mark in thought.closers else 0
+            self._borders.append(self._position(src))
             self._mode = self._answering
             self._begins = self._answer.is_empty and thought is not thoughts.HARMONY_ANALYSIS
         elif mark:
@@ -297,19 +287,16 @@ class Splitter:
     def _text_on(self, text: str) -> None:
         self._answer.text(text)
         self._line.add(text)
-        self._written.append(text)
         if self._after_call:
             self._after_call = not text.strip()
 
     def _drop(self, src: Source, end: int) -> None:
         """The text up to `end` is a mark."""
-        self._written.append(src.text[src.at : end])
         self._answer.take_out()
         src.at = end
 
     def _stop(self, src: Source, mark: str) -> None:
         """A token that ends the answer, if nothing follows."""
-        self._written.append(mark)
         self._answer.stop(mark)
         src.at += len(mark)
 
@@ -335,6 +322,7 @@ class Splitter:
             return False
         elif thought := OPENS_THOUGHT.get(mark):
             self._answer.take_out()
+            self._borders.append(self._position(src))
             src.at = end
             self._thought, self._mode = thought, self._thinking
         elif mark in LONE_CLOSERS:
@@ -357,11 +345,12 @@ class Splitter:
 
     def _all_was_thought(self, src: Source, end: int) -> None:
         """A closing mark that nothing opened: its opening mark stands in the prompt."""
-        self._answer.all_was_thought("".join(self._written))
-        self._written = []
+        text, borders = self.fed.text, [*self._borders, self._position(src)]
+        self._answer.all_was_thought("".join(text[a:b] for a, b in zip(borders[::2], borders[1::2], strict=True)))
         self._line = Line()
         self._begins, self._after_call = True, False
         src.at = end
+        self._borders = [self._position(src)]
         self._lone -= 1
         if self._lone == 0:
             self._grammar = grammar(calls=False)
@@ -409,12 +398,12 @@ class Splitter:
                 if src.calls or src.thought:
                     self._answer.cut_off = True
                     src.at = len(src.text)
-                    self._accept(src, dialect, start)
+                    self._accept(src, dialect)
                     return True
                 is_sure = bool(dialect.openers) and not dialect.doubtful
                 cut = cut or is_sure or self._names_a_tool(src.text[start : start + NAME_WITHIN], mark)
             else:
-                self._accept(src, dialect, start)
+                self._accept(src, dialect)
                 return True
         src.at = start
         if dialects:
@@ -441,8 +430,7 @@ class Splitter:
         elif self._line.quotation_mark and not src.ended() and src.sees(self._line.quotation_mark):
             raise src.no_call(end=src.at)
 
-    def _accept(self, src: Source, dialect: Dialect, start: int) -> None:
-        self._written.append(src.text[start : src.at])
+    def _accept(self, src: Source, dialect: Dialect) -> None:
         if src.thought:
             self._answer.thought(src.thought)
             self._answer.end_thought()
@@ -453,6 +441,7 @@ class Splitter:
             self._answer.text(text)
         self._begins, self._after_call = False, bool(src.calls)
         if src.opens:
+            self._borders.append(self._position(src))
             self._thought, self._mode = src.opens, self._thinking
         elif src.over:
             self._mode = self._over

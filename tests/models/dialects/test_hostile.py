@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,28 @@ def test_hostile_text_is_the_same_in_pieces(name):
     assert {call.name for call in parsed.calls} <= {"get_weather", "get_time"}
 
 
-def test_memory_is_bounded():
-    """What waits for its end is kept once, not once for each chunk."""
-    splitter = Splitter(SPECS)
-    splitter.feed('<tool_call>{"name": "get_weather", "arguments": {"city": "')
-    for _ in range(5_000):
-        splitter.feed("a</tool_call> ")
-    assert sys.getsizeof(splitter._text) + sum(map(sys.getsizeof, splitter._chunks)) < 500_000
+GROWING = {
+    "text": ("", "{} "),
+    "almost marks": ("a ", "{} < "),
+    "a thought": ("<think>", "{} "),
+    "code": ("```\n", "{} "),
+    "a call without end": ('<tool_call>{"name": "get_weather", "arguments": {"city": "', "{} "),
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_memory_grows_like_the_text_and_not_like_its_pieces(name):
+    """Whatever it is. Each of them kept would take 55 bytes, and 8 more in each list."""
+    before, piece = GROWING[name]
+    splitter, pieces = Splitter(SPECS), 100_000
+    splitter.feed(before)
+    for n in range(pieces):
+        splitter.feed(piece.format(n % 1000 + 1000))
+    tracemalloc.start()
+    try:
+        for n in range(pieces + 2_000):  # so many are kept one by one, then joined
+            splitter.feed(piece.format(n % 1000 + 1000))
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 35 * pieces
