@@ -125,7 +125,7 @@ class State:
     Attributes:
         phase: What the transcript waits for.
         open: The calls without an answer, by id, in call order.
-        waves: The waves of the open batch, with ids in the place of indices.
+        waves: The waves of the open batch, with ids in the place of indices; what is refused is the first.
         batch: The ids of the calls of the last answer, in call order.
         ended: Why the last turn ended; None while a turn is open.
         steps: Whole answers in this turn.
@@ -147,9 +147,12 @@ class State:
 
     __slots__ = (
         "_ids",
+        "_in_flight",
         "_output_invalid",
         "_previous",
         "_step",
+        "_undecided",
+        "_wave",
         "batch",
         "batch_failed",
         "calls_by_tool",
@@ -184,6 +187,9 @@ class State:
         self.open: dict[str, OpenCall] = {}
         self.batch: tuple[str, ...] = ()
         self.waves: tuple[Lanes, ...] = ()
+        self._wave = 0
+        self._in_flight = 0
+        self._undecided = 0
         self.steps = 0
         self.tool_calls = 0
         self.calls_by_tool: dict[str, int] = {}
@@ -262,10 +268,12 @@ class State:
             name = entry.calls[i].name
             self.calls_by_tool[name] = self.calls_by_tool.get(name, 0) + 1
         self.tool_calls += len(runnable)
-        self.waves = tuple(tuple(tuple(ids[i] for i in lane) for lane in wave) for wave in entry.waves)
+        refused = tuple((planned.call_id,) for planned in entry.calls if planned.refusal is not None)
+        waves = tuple(tuple(tuple(ids[i] for i in lane) for lane in wave) for wave in entry.waves)
+        self.waves, self._wave = (refused, *waves), 0
         self.last = entry.last
-        undecided = any(call.undecided for call in self.open.values())
-        self.phase = Phase.APPROVAL if undecided else Phase.TOOLS
+        self._undecided = sum(call.undecided for call in self.open.values())
+        self.phase = Phase.APPROVAL if self._undecided else Phase.TOOLS
 
     def _decision(self, entry: Decision) -> None:
         call = self._open(entry.call_id)
@@ -278,7 +286,8 @@ class State:
         call.decision = entry
         if entry.arguments is not None:
             call.planned = replace(call.planned, arguments=entry.arguments)
-        if not any(c.undecided for c in self.open.values()):
+        self._undecided -= 1
+        if not self._undecided:
             self.phase = Phase.TOOLS
 
     def _started(self, entry: ToolStarted) -> None:
@@ -290,6 +299,7 @@ class State:
             raise IllegalEntry(f"call {entry.call_id!r} was denied")
         if call.started and not planned.idempotent:
             raise IllegalEntry(f"call {entry.call_id!r} has started already and is not idempotent")
+        self._in_flight += not call.started
         call.started = True
 
     def _result(self, entry: ToolResult) -> None:
@@ -305,12 +315,14 @@ class State:
         elif entry.is_error and entry.outcome != "limit" and self.last is None:
             self.batch_failed = True
         del self.open[entry.call_id]
+        self._in_flight -= call.started
+        self._undecided -= call.undecided
         if entry.usage is not None or entry.cost_usd is not None:
             self._spend(entry.usage or NO_USAGE, entry.cost_usd)
         arguments = call.call.arguments if planned is None else planned.arguments
         self._step[entry.call_id] = (entry.name, arguments, entry.content)
         if self.open:
-            if self.phase is Phase.APPROVAL and not any(c.undecided for c in self.open.values()):
+            if self.phase is Phase.APPROVAL and not self._undecided:
                 self.phase = Phase.TOOLS
             return
         self._batch_done()
@@ -385,7 +397,7 @@ class State:
     @property
     def in_flight(self) -> tuple[str, ...]:
         """The calls that have started and have no answer, in call order."""
-        return tuple(call_id for call_id, call in self.open.items() if call.started)
+        return tuple(call_id for call_id, call in self.open.items() if call.started) if self._in_flight else ()
 
     @property
     def next_wave(self) -> Lanes:
@@ -393,13 +405,11 @@ class State:
 
         Refused calls come first (they are answered at once), calls that carry the output last, one after another.
         """
-        refused = [c.call.id for c in self.open.values() if c.planned is not None and c.planned.refusal is not None]
-        if refused:
-            return tuple((call_id,) for call_id in refused)
-        for wave in self.waves:
-            lanes = (tuple(call_id for call_id in lane if call_id in self.open) for lane in wave)
+        while self._wave < len(self.waves):
+            lanes = (tuple(call_id for call_id in lane if call_id in self.open) for lane in self.waves[self._wave])
             if left := tuple(lane for lane in lanes if lane):
                 return left
+            self._wave += 1  # an answered call never opens again: no wave is looked at twice
         return (tuple(self.open),)
 
 
