@@ -154,6 +154,7 @@ class Agent(Generic[Deps, Out]):
         self.model: Model | None = resolve_model(model) if isinstance(model, str) else check_model(model)
         self.tools = collect(tools)
         self.name = name
+        view = tuple(view) if isinstance(view, Iterable) else view
         check_parts(
             instructions=instructions, limits=limits, settings=settings, store=store, approve=approve, view=view
         )
@@ -165,11 +166,11 @@ class Agent(Generic[Deps, Out]):
         self._settings = settings
         self._store = store
         self._approve = approve
-        self._views = tuple(view)
+        self._views = view
         self._summaries = next((one for one in self._views if isinstance(one, Summaries)), None)
         if summariser is None and self._summaries is not None:
             summariser = self._summaries.model
-        self._summariser = resolve_model(summariser) if isinstance(summariser, str) else summariser
+        self._summariser = resolve_model(summariser) if isinstance(summariser, str) else check_model(summariser)
         self._on_tool_error = on_tool_error
 
     def __repr__(self) -> str:

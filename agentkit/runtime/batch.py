@@ -72,11 +72,11 @@ async def close(run: Run, why: str) -> None:
 
 
 async def _guarded_lane(run: Run, lane: tuple[str, ...], scope: anyio.CancelScope) -> None:
-    """A lane beside others: a fault of ours (a store that fails) ends all of them, plainly."""
+    """A lane beside others: a fault of ours (a store that fails) or Ctrl-C ends all of them, plainly."""
     try:
         await _run_lane(run, lane)
-    except Exception as fault:  # noqa: BLE001 - raised again when the lanes are done
-        run.faults.append(fault)
+    except (Exception, KeyboardInterrupt) as fault:  # noqa: BLE001 - raised again when the lanes are done
+        run.faults.insert(0, fault)
         scope.cancel()
 
 

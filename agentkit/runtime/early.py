@@ -1,9 +1,9 @@
 """Calls that run while the answer that made them still streams.
 
 Only calls that nobody can regret: to an async `idempotent` tool that has no budget of its own and spends nothing, when
-no offered tool may need approval, is sequential, or shares an object. The transcript knows nothing of it: when the
-batch is carried out, the result of the early run is taken if the call turned out as it began, and thrown away
-otherwise.
+no offered tool may need approval, is sequential, or shares an object, and no budget of the run could still refuse it.
+The transcript knows nothing of it: when the batch is carried out, the result of the early run is taken if the call
+turned out as it began, and thrown away otherwise.
 """
 
 from __future__ import annotations
@@ -58,7 +58,11 @@ class EarlyCalls:
     async def _work(self, tool: Tool[..., Any], early: _Early) -> None:
         context = replace(self._run.context(early.call), step=self._run.state.steps + 1)
         with early.scope:
-            early.called = await invoke(tool, early.prepared, context)
+            try:
+                early.called = await invoke(tool, early.prepared, context)
+            except KeyboardInterrupt as stop:  # ends the run, plainly and not in a group
+                self._run.faults.insert(0, stop)
+                self._tasks.cancel_scope.cancel()
         early.over.set()
 
     async def take(self, call_id: str, prepared: Prepared) -> Called | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import StringIO
-from typing import Any, assert_never
+from typing import Any
 
 from agentkit.core.events import (
     Delta,
@@ -18,6 +18,7 @@ from agentkit.core.events import (
 )
 from agentkit.core.messages import Assistant, ToolCall
 from agentkit.core.result import NO_OUTPUT
+from agentkit.errors import UsageError
 from agentkit.runtime.run import Run
 
 LEAST_GROWTH = 16
@@ -59,10 +60,11 @@ class _Partials:
 class Heard:
     """Hands a model's deltas on to the listener and remembers what was said."""
 
-    __slots__ = ("_announced", "_partials", "_run", "_said", "_text")
+    __slots__ = ("_announced", "_early", "_partials", "_run", "_said", "_text")
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, last: bool) -> None:
         self._run = run
+        self._early = None if last else run.early  # calls of the last request do not run
         self._announced: set[str] = set()
         self._said = False
         self._text = StringIO()  # a list would keep each of a million pieces
@@ -86,13 +88,13 @@ class Heard:
             case ToolCallGrows():
                 return self._partial_of(delta.call)
             case ToolCallReady():
-                if self._run.early is not None:
-                    self._run.early.start(delta.call)
+                if self._early is not None:
+                    self._early.start(delta.call)
                 return self._partial_of(delta.call)
             case RetryEvent():
                 self.discard()
-            case unknown:
-                assert_never(unknown)
+            case _:
+                raise UsageError(f"a model emits deltas such as TextEvent('Hello'), this one emitted {delta!r:.80}")
         listener = self._run.listener
         return listener(delta) if listener is not None else None
 
@@ -125,16 +127,15 @@ class Heard:
         self._text = StringIO()
         if self._partials is not None:
             self._partials.begin()
-        if self._run.early is not None:
-            self._run.early.discard()
+        if self._early is not None:
+            self._early.discard()
 
     async def complete(self, answer: Assistant) -> None:
         """Show what the model did not emit itself, so that every model streams."""
-        if not self._said:
-            if answer.reasoning:
-                await self._run.show(ReasoningEvent(answer.reasoning))
-            if answer.content:
-                await self._run.show(TextEvent(answer.content))
+        if answer.reasoning and not self._said:
+            await self._run.show(ReasoningEvent(answer.reasoning))
+        if answer.content and not self._text.tell():
+            await self._run.show(TextEvent(answer.content))
         for call in answer.tool_calls:
             if call.id not in self._announced:
                 await self._run.show(ToolCallEvent(call))

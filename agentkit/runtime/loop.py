@@ -29,7 +29,7 @@ from agentkit.core.events import ApprovalEvent, FinishedEvent, StepEvent
 from agentkit.core.messages import Assistant, ToolCall
 from agentkit.core.result import NO_OUTPUT, Result
 from agentkit.core.state import Phase, State
-from agentkit.errors import ContextTooLong, UsageError
+from agentkit.errors import ContextTooLong, Unavailable, UsageError
 from agentkit.runtime.approval import ask
 from agentkit.runtime.batch import recover, run_tools
 from agentkit.runtime.early import EarlyCalls
@@ -59,15 +59,15 @@ async def drive(run: Run) -> Result[Any]:
 
 
 async def _drive_with_early_calls(run: Run) -> Result[Any]:
-    came: list[Result[Any] | Exception] = []
+    came: list[Result[Any] | BaseException] = []
     async with anyio.create_task_group() as tasks:
         run.early = EarlyCalls(run, tasks)
         try:
             came.append(await _drive(run))
-        except Exception as fault:  # noqa: BLE001 - raised below, plainly and not in a group
+        except (Exception, KeyboardInterrupt) as fault:  # noqa: BLE001 - raised below, plainly and not in a group
             came.append(fault)
         tasks.cancel_scope.cancel()
-    match came.pop():
+    match came[0] if came else run.faults[0]:
         case Result() as result:
             return result
         case error:
@@ -109,7 +109,7 @@ async def call_model(run: Run, action: CallModel) -> None:
     heard = None
     if run.listener is not None:
         await run.show(StepEvent(action.step))
-        heard = Heard(run)
+        heard = Heard(run, last=action.last is not None)
     request = run.request(last=action.last is not None)
     answer = None
     with run.deadline():
@@ -129,6 +129,8 @@ async def call_model(run: Run, action: CallModel) -> None:
             raise
         answer = _sound(answer, run.state)
         await run.append(answer)
+        if answer.aborted:  # by the model itself: asking again would bill again, for ever
+            raise Unavailable("the model broke off its answer")
     if heard is not None and answer is not None:  # what has its result will have been announced, deadline or not
         await heard.complete(answer)
 

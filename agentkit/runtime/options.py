@@ -62,7 +62,7 @@ _PARTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "session": (lambda one: isinstance(one, str) and one != "", "a name that is not empty"),
     "store": (lambda one: one is None or hasattr(one, "open"), "a store such as agentkit.stores.SQLite('runs.db')"),
     "approve": (lambda one: one is None or callable(one), "a function of a call that gives True, False or a reason"),
-    "view": (lambda one: isinstance(one, Iterable), "a list of functions"),
+    "view": (lambda one: isinstance(one, tuple) and all(map(callable, one)), "a list of functions"),
 }
 """What fits an option, and what to say where it does not."""
 

@@ -197,8 +197,9 @@ class Run:
     @property
     def may_start_early(self) -> bool:
         """Whether a call may begin before its batch is planned: somebody streams, and no plan could forbid it."""
-        tools = self.task.tools.values()
-        if self.listener is None or not self.task.fixed or self.task.limits.tool_calls is not None:
+        tools, limits = self.task.tools.values(), self.task.limits
+        unbounded = limits.tool_calls is limits.tokens is limits.cost_usd is None
+        if self.listener is None or not self.task.fixed or not unbounded:
             return False
         return any(tool.idempotent and not tool.in_thread for tool in tools) and not any(
             tool.requires_approval or tool.sequential or tool.owner is not None for tool in tools

@@ -49,7 +49,7 @@ async def summarise(run: Run) -> None:
         try:
             if _is_worth_it(messages, covers, needed=needed):
                 answer = await _ask(run, messages[:covers])
-                text = answer.content.strip()
+                text = "" if answer.aborted else answer.content.strip()
                 entry = Summary(
                     content=text, covers=covers if text else 0, usage=answer.usage, cost_usd=answer.cost_usd
                 )

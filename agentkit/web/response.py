@@ -47,10 +47,13 @@ class EventStreamResponse:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Answer one request."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
-            await self._send(send)
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_until_gone, receive, tasks.cancel_scope)
+                await self._send(send)
+                tasks.cancel_scope.cancel()
+        except ExceptionGroup as group:  # what the server raised, as it raised it
+            raise group.exceptions[0] from None
 
     async def _send(self, send: Send) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -415,6 +416,41 @@ def test_waves_come_one_after_another():
         for call_id in (i for lane in wave for i in lane):
             state.apply(error(call_id, "error"))
     assert order == [(("d",),), (("a", "c"),), (("e",),), (("b",),)]
+
+
+@pytest.mark.parametrize("kind", ["in order", "refused", "decided"])
+def test_the_work_grows_with_the_calls_of_a_batch_and_not_with_their_square(kind):
+    """Twice the calls are twice the lines that run, whether they run one by one, are refused or wait for a human."""
+
+    def lines_run(count: int) -> int:
+        ids = [f"c{n}" for n in range(count)]
+        policy = {"refusal": "no", "outcome": "invalid"} if kind == "refused" else {}
+        planned = plan(*ids, needs_approval=kind == "decided", **policy)
+        if kind == "in order":
+            planned = replace(planned, waves=tuple(((i,),) for i in range(count)))
+        state = fold([ASK, calls(*ids), planned])
+        ran, before = 0, sys.gettrace()
+
+        def count_lines(_frame, _event, _arg):
+            nonlocal ran
+            ran += 1
+            return count_lines
+
+        sys.settrace(count_lines)
+        try:
+            for call_id in ids if kind == "decided" else ():
+                state.apply(Decision(call_id=call_id, verdict="allow"))
+            while state.open:
+                for call_id in [i for lane in state.next_wave for i in lane]:
+                    if kind != "refused":
+                        assert state.in_flight == ()
+                        state.apply(started(call_id))
+                    state.apply(error(call_id))
+        finally:
+            sys.settrace(before)
+        return ran
+
+    assert lines_run(200) < 2.5 * lines_run(100)
 
 
 def test_edited_arguments_are_the_planned_ones():

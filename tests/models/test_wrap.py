@@ -23,6 +23,8 @@ from agentkit.errors import (
     RequestRefused,
     Unavailable,
 )
+from agentkit.models import ChatCompletions, WorkersAI
+from agentkit.models.chat_completions.profiles import Profile
 from agentkit.models.model import OutputSchema, Request
 from agentkit.models.scripted import Scripted, call
 from agentkit.models.wrap import Cached, Fallback, Recorded, Retrying
@@ -378,6 +380,22 @@ async def test_models_that_share_a_store_do_not_share_answers():
     assert [(await Cached(m, store).call(ASK)).content for m in models] == ["1", "2", "3", "1"]
     assert len({json.dumps(identity(Retrying(m)), default=str) for m in models}) == 3
     assert "0x" not in str(identity(Scripted([])))
+
+
+def test_models_of_one_name_that_are_asked_otherwise_are_told_apart():
+    """By what was given, and not by what was learned since or is secret; the same in each process."""
+    here = {"base_url": "http://127.0.0.1:1", "api_key": "k"}
+    cloud = {"account_id": "0" * 32, "api_token": "t"}
+    models = [
+        *(ChatCompletions("m", **here, **more) for more in ({}, {"tools": "prompted"}, {"tools": "native"})),
+        ChatCompletions("m", **here, profile=Profile(alternate=True)),
+        ChatCompletions("m", **here, headers={"x-deployment": "b"}),
+        *(WorkersAI("@cf/a/b", **cloud, **more) for more in ({}, {"tools": "prompted"}, {"trim_tools": "auto"})),
+    ]
+    assert len({str(identity(model)) for model in models}) == len(models)
+    assert identity(models[0]) == identity(ChatCompletions("m", **{**here, "api_key": "other"}))
+    assert identity(models[0]) == identity(ChatCompletions("m", **here, headers={"x-api-key": "other"}))
+    assert '["auto","named","none","required"]' in str(identity(models[3]))
 
 
 async def test_a_run_from_the_cache_is_the_same_run():

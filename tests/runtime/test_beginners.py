@@ -29,6 +29,8 @@ def greet(name: str) -> str:
         ({"store": "runs.db"}, "agentkit.stores.SQLite"),
         ({"approve": True}, "approve= takes a function"),
         ({"view": len}, "view= takes a list"),
+        ({"view": [5]}, "view= takes a list"),
+        ({"summariser": len}, "is no model"),
         ({"tools": greet}, "tools= takes a list"),
         ({"tools": None}, "tools= takes a list"),
         ({"tools": "greet"}, "tools= takes a list"),

@@ -16,7 +16,7 @@ from agentkit import Agent, Limits, ModelError, ToolContext, tool
 from agentkit.core.events import RetryEvent, TextEvent, ToolCallEvent, ToolCallReady
 from agentkit.core.messages import Assistant, Usage
 from agentkit.models import ChatCompletions
-from agentkit.models.scripted import call
+from agentkit.models.scripted import Scripted, call
 from agentkit.runtime.sync import run_sync
 
 pytestmark = pytest.mark.anyio
@@ -87,11 +87,20 @@ async def test_a_call_that_somebody_could_regret_waits_for_its_batch(policy):
     assert log == ["answer", "look 1"]
 
 
-async def test_a_budget_of_calls_keeps_all_calls_for_their_batch():
-    """It is reserved there."""
+@pytest.mark.parametrize("budget", [{"tool_calls": 5}, {"tokens": 5}, {"cost_usd": 5.0}])
+async def test_a_budget_keeps_all_calls_for_their_batch(budget):
+    """It is reserved there, and whether the answer itself crosses it is known only when it is whole."""
     log = []
-    await events_of(Agent(Slow(log), [tools(log)], limits=Limits(tool_calls=5)))
+    await events_of(Agent(Slow(log), [tools(log)], limits=Limits(**budget)))
     assert log == ["answer", "look 1"]
+
+
+async def test_a_call_made_in_the_last_request_does_not_begin():
+    """It is answered "not run", and it was not."""
+    log = []
+    events = await events_of(Agent(Slow(log), [tools(log)], limits=Limits(steps=1)))
+    assert log == ["answer"]
+    assert "not run" in contents(events[-1].result)[0]
 
 
 async def test_a_call_that_turned_out_otherwise_runs_as_it_turned_out():
@@ -114,6 +123,20 @@ async def test_an_answer_that_fails_leaves_no_result(then):
     else:
         result = (await events_of(agent))[-1].result
     assert contents(result) == []
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_ctrl_c_in_a_tool_leaves_the_run_as_it_is(early):
+    """Whatever task the tool ran in: it comes in no group, before a tool's own error, and carries the run."""
+
+    @tool(idempotent=early)
+    async def look(n: int) -> int:
+        raise KeyboardInterrupt if n else ValueError("n is 0")
+
+    model = Slow([]) if early else Scripted([[call("look", n=0), call("look", n=1)]])
+    with pytest.raises(KeyboardInterrupt) as caught:
+        await events_of(Agent(model, [look], on_tool_error="raise"))
+    assert caught.value.result.stop_reason == "cancelled"
 
 
 async def test_leaving_early_cancels_what_began_early():

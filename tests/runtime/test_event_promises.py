@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_any_script import TOOLS, answers, limits
 
-from agentkit import Agent, Limits, ModelError, tool
-from agentkit.core.events import RetryEvent, TextEvent, ToolCallEvent
+from agentkit import Agent, Limits, ModelError, UsageError, tool
+from agentkit.core.events import ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
 from agentkit.core.messages import Assistant, User
 from agentkit.errors import ContextTooLong, StoreError
 from agentkit.history import summarise
@@ -253,6 +253,30 @@ async def test_a_model_that_counts_nothing_made_one_request():
             return Assistant(content="x")
 
     assert (await events_of(Agent(Plain())))[-1].result.usage.requests == 1
+
+
+@pytest.mark.parametrize("told", [[], [ReasoningEvent("hm")]])
+async def test_what_a_model_does_not_emit_is_told_when_its_answer_is_whole(told):
+    """A model may stream its thoughts alone, or nothing at all."""
+
+    class Quiet:
+        async def call(self, request, emit):
+            for delta in told:
+                emit(delta)
+            return Assistant(content="done", reasoning="hm")
+
+    assert kinds(await events_of(Agent(Quiet()))) == ["step", "reasoning", "text", "finished"]
+
+
+async def test_what_is_no_delta_is_refused():
+    """The error says what a model emits."""
+
+    class Odd:
+        async def call(self, request, emit):
+            emit("Hello")
+
+    with pytest.raises(UsageError, match="TextEvent.*emitted 'Hello'"):
+        await events_of(Agent(Odd()))
 
 
 async def test_a_summary_repeats_the_step_that_did_not_fit():

@@ -324,8 +324,11 @@ async def test_a_text_that_does_not_fit_the_summariser_is_shortened():
     assert max(sizes) < 100_000
 
 
+HALF = Assistant(content="the first ha", aborted=True)
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("failure", [Unavailable("down"), AuthFailed("key"), ContextTooLong("small"), "", "  "])
+@pytest.mark.parametrize("failure", [Unavailable("down"), AuthFailed("key"), ContextTooLong("small"), "", "  ", HALF])
 async def test_a_summary_that_fails_does_not_cost_a_run_that_can_go_on(failure):
     """The conversation still fits: the failure is noted, the whole conversation is shown, what it cost counts."""
     bill = Usage(input_tokens=7)

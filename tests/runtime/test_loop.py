@@ -10,7 +10,8 @@ import pytest
 from harness import answered, contents, finish
 
 from agentkit import Agent, Limits, Retry, ToolFailed, UsageError, tool
-from agentkit.core.messages import Assistant, ToolCall
+from agentkit.core.messages import Assistant, ToolCall, Usage
+from agentkit.errors import Unavailable
 from agentkit.models.scripted import Scripted, call
 
 pytestmark = pytest.mark.anyio
@@ -266,6 +267,15 @@ async def test_an_empty_answer_is_asked_for_again_once():
     """The second empty answer is taken as it is."""
     assert (await finish(["", "Hello."])).output == "Hello."
     assert (await finish(["", "  "])).output == "  "
+
+
+async def test_an_answer_that_its_model_broke_off_ends_the_run():
+    """It is billed and not acted on; asked again in the same run it could go on so for ever."""
+    broken = Assistant(content="The an", usage=Usage(requests=1, output_tokens=2), aborted=True)
+    with pytest.raises(Unavailable, match="broke off") as caught:
+        await finish([broken])
+    assert (caught.value.result.usage.output_tokens, caught.value.result.has_output) == (2, False)
+    assert (await finish(["done"], question=None, history=caught.value.result)).output == "done"
 
 
 async def test_the_last_request_of_the_budget_is_made_without_tools():

@@ -360,6 +360,22 @@ async def test_a_server_that_cannot_send_cancels_the_run():
     assert model.cancelled.is_set()
 
 
+async def test_what_a_server_raises_leaves_as_it_is():
+    """Not in a group; and the run is cancelled."""
+    model = Endless()
+
+    async def receive():
+        await anyio.sleep(9)
+
+    async def send(message):
+        if message.get("body"):
+            raise RuntimeError("the response was completed already")
+
+    with anyio.fail_after(3), pytest.raises(RuntimeError, match="already"):
+        await EventStreamResponse(Agent(model).astream("?"))({"type": "http"}, receive, send)
+    assert model.cancelled.is_set()
+
+
 async def test_two_readers_share_a_body():
     """Neither waits for ever."""
     body, got = sse(Agent(Scripted(["one two three"])).astream("?")), []

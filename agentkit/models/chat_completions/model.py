@@ -43,6 +43,7 @@ class ChatCompletions(Connected):
     Attributes:
         model: The name that the server knows.
         settings: What is sent where a request does not say otherwise.
+        variant: What else was given that may change its answers.
     """
 
     def __init__(  # noqa: PLR0913 - what one server may need
@@ -90,6 +91,7 @@ class ChatCompletions(Connected):
         known = profile or here.profile
         self.model = model
         self.settings = settings_of({**settings, "timeout_s": timeout_s})
+        self.variant = tools, profile, {name: one for name, one in sent.items() if not _SECRET_HEADER.search(name)}
         self._headers = {"content-type": "application/json", "user-agent": "agentkit", **login, **_bearer(key), **sent}
         wire = _Wire(
             model=model,

@@ -59,6 +59,7 @@ class WorkersAI(Connected):
         model: Its id, such as `@cf/aisingapore/gemma-sea-lion-v4-27b-it`.
         can: What it can do, by our table or by `refresh`.
         settings: What is sent where a request does not say otherwise.
+        variant: What else was given that may change its answers.
     """
 
     native_output = False
@@ -113,6 +114,7 @@ class WorkersAI(Connected):
         self.can = capabilities or capabilities_of(model)
         self.settings = settings_of(settings)
         check(self.settings, self.can.ranges)
+        self.variant = tools, trim_tools, functions, capabilities
         self._tools: Tools | Literal["auto"] = tools
         self._trim: Trim | Literal["auto"] | None = trim_tools
         self._options: dict[str, Any] = {"options": {"rejectIfBusy": True}} if reject_if_busy else {}

@@ -1,7 +1,7 @@
 """`Cached`: the same request has the same answer, asked for once.
 
 * Same means: the same model, messages, tools, settings and output schema. Ids, costs and timeouts do not count.
-  Models are told apart by their `repr` and their settings.
+  Models are told apart by their `repr`, their `settings` and their `variant` (how else they were made).
 * Runs of one event loop that ask the same at once ask once, unless the first of them streams.
 * A hit costs nothing: no tokens, no dollars, and `extra["cached"]` says so. Its calls have new ids.
 * Answers that call tools are kept, too: the tools then run as they would after a live answer, side effects included,
@@ -17,7 +17,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, MutableMapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,7 +28,6 @@ from anyio.lowlevel import current_token
 from agentkit.core.codec import decode, encode
 from agentkit.core.events import Emit, deltas_of
 from agentkit.core.messages import NO_USAGE, Assistant
-from agentkit.core.settings import Settings
 from agentkit.errors import UsageError
 from agentkit.models.assemble import new_call_id
 from agentkit.models.model import Model, Request, tell
@@ -164,9 +163,8 @@ class Folder(MutableMapping[str, str]):
 
 
 def identity(model: Any) -> list[Any]:
-    """What tells models apart, in each process alike: what they are called, their own settings, whom they wrap."""
-    settings: Any = getattr(model, "settings", None)
-    own = {f.name: getattr(settings, f.name) for f in fields(settings)} if isinstance(settings, Settings) else None
+    """What tells models apart, in each process alike: what they are called, how they were made, whom they wrap."""
+    made = [getattr(model, name, None) for name in ("settings", "variant")]
     wrapped = getattr(model, "models", None) or [getattr(model, "inner", None)]
-    name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(model))
-    return [name, own, *(identity(inner) for inner in wrapped if hasattr(inner, "call"))]
+    own = re.sub(r" at 0x[0-9a-fA-F]+", "", to_text([repr(model), *made]))
+    return [own, *(identity(inner) for inner in wrapped if hasattr(inner, "call"))]

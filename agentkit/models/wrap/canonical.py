@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from itertools import zip_longest
 from typing import Any
 
@@ -77,7 +77,15 @@ def _settings(settings: Settings) -> dict[str, JSONValue]:
 
 def plain(value: Any) -> Any:
     """What stands in JSON for a value that it does not know."""
-    return dict(value) if isinstance(value, Mapping) else str(value)
+    match value:
+        case Mapping():
+            return dict(value)
+        case set() | frozenset():
+            return sorted(value, key=str)
+        case _ if is_dataclass(value):
+            return {f.name: getattr(value, f.name) for f in fields(value)}
+        case _:
+            return str(value)
 
 
 def difference(recorded: JSONValue, now: JSONValue, where: str = "request") -> str | None:
