@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from agentkit.core.json_schema import clean
@@ -187,16 +188,24 @@ _INSIDE = ("schema", "items_schema", "values_schema", "choices")
 """Where a core schema holds others; keys of a dict are text in JSON, and models have settings of their own."""
 
 
+_BARE_NUMBER = re.compile(r"\s*[+-]?[\d.]+(e[+-]?\d+)?\s*")
+
+
 def _exact(schema: Any, *, alone: bool = True) -> Any:
     """The core schema with numbers that take no boolean; `arguments.py` knows which texts say a number.
 
     A boolean takes 1 and "yes", as pydantic means it, but not where they may say something else: beside other types.
+    Nor does a choice among numbers, and a date is written as one: 20240101 would be a second of 1970.
     """
     match schema:
         case {"type": "int" | "float"}:
             return {"strict": True, **schema}
         case {"type": "bool"} if not alone:
             return {"strict": True, **schema}
+        case {"type": "date" | "datetime" | "time"} if alone:  # a union prefers what nothing is checked before
+            return _refusing(lambda value: _BARE_NUMBER.fullmatch(str(value)), schema)
+        case {"expected": choices} | {"members": choices} if alone and _are_numbers(choices):
+            return _refusing(lambda value: isinstance(value, bool), schema)
         case {"type": "model"} | str():
             return schema
         case list() | tuple():
@@ -205,6 +214,23 @@ def _exact(schema: Any, *, alone: bool = True) -> Any:
             return schema | {
                 key: _exact(schema[key], alone=alone and key != "choices") for key in _INSIDE if key in schema
             }
+
+
+def _are_numbers(choices: Iterable[Any]) -> bool:
+    kinds = {type(getattr(choice, "value", choice)) for choice in choices}
+    return int in kinds and bool not in kinds
+
+
+def _refusing(is_strange: Callable[[Any], object], schema: Any) -> Any:
+    """The core schema, but such a value has another type."""
+    from pydantic_core import PydanticCustomError, core_schema  # noqa: PLC0415 - heavy
+
+    def check(value: Any) -> Any:
+        if is_strange(value):
+            raise PydanticCustomError("other_type", "another type")
+        return value
+
+    return core_schema.no_info_before_validator_function(check, schema)
 
 
 def _field_info(parameter: Parameter) -> FieldInfo | None:

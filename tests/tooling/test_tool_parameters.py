@@ -282,6 +282,16 @@ CONVERTED: list[tuple[Any, Any, Any]] = [
 ]
 
 
+REFUSED: list[tuple[Any, Any, str]] = [
+    (dt.datetime, "20240101", 'v: expected a date and time (YYYY-MM-DDTHH:MM:SS), got "20240101"'),
+    (dt.datetime, 1700000000, "v: expected a date and time (YYYY-MM-DDTHH:MM:SS), got 1700000000"),
+    (list[dt.datetime], [1e-7], "v[0]: expected a date and time (YYYY-MM-DDTHH:MM:SS), got 1e-07"),
+    (dt.date | None, "86400", 'v: expected a date (YYYY-MM-DD), got "86400"'),
+    (dt.time, 10, "v: expected a time (HH:MM:SS), got 10"),
+    (Literal[1, 2], True, "v: expected one of 1, 2, got true"),
+    (Level, True, "v: expected one of 1, 2, got true"),
+]
+
 @pytest.mark.parametrize(("hint", "sent", "arrives"), FITS, ids=lambda value: str(value)[:40])
 def test_a_value_that_fits_the_schema_arrives_as_its_annotation_says(hint, sent, arrives):
     """JSON goes in and the annotated type comes out."""
@@ -298,6 +308,13 @@ def test_a_value_that_says_the_same_in_another_type_is_converted(hint, sent, arr
     got = call(one(hint), {"v": sent})
     assert got == arrives
     assert type(got) is type(arrives)
+
+
+@pytest.mark.parametrize(("hint", "sent", "told"), REFUSED, ids=lambda value: str(value)[:40])
+def test_a_value_that_would_say_something_else_is_refused(hint, sent, told):
+    """A bare number is no date (20240101 is a second of August 1970), and `true` is no choice among numbers."""
+    called = anyio.run(one(hint).call_json, {"v": sent})
+    assert str(called) == told
 
 
 def assert_plain(schema: Any) -> None:
