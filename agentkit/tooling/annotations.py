@@ -12,7 +12,9 @@ import inspect
 import sys
 import types
 import typing
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NotRequired, Required, get_args, get_origin
+
+from typing_extensions import ReadOnly
 
 from agentkit.errors import UsageError
 from agentkit.tooling.callables import layers
@@ -75,12 +77,12 @@ def without_text(hint: Any) -> Any:
 
 
 def described(hint: Any) -> str | None:
-    """The text in `Annotated[int, "text"]` or `Annotated[int, Doc("text")]`, also of a member of a union."""
+    """The text in `Annotated[int, "text"]` or `Annotated[int, Doc("text")]`, also inside a union or `Required[...]`."""
     for note in getattr(hint, "__metadata__", ()):
         text = note if isinstance(note, str) else getattr(note, "documentation", None)
         if isinstance(text, str):
             return text
-    members = get_args(hint) if get_origin(hint) in _UNIONS else ()
+    members = get_args(hint) if get_origin(hint) in (*_UNIONS, Required, NotRequired, ReadOnly) else ()
     return next(filter(None, map(described, members)), None)
 
 

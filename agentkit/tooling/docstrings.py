@@ -6,7 +6,8 @@ A docstring is prose, so reading it cannot fail: what is no section that we know
   ends where the indentation does, a NumPy one at the next title. No blank line is needed before either.
 * A **field** is `:param int name: text` (reST) or `@param name: text` (epytext); it goes on while lines are indented.
 * Sections and fields that describe the code's result or errors are left out; notes and warnings are kept.
-* `a, b : int` describes both; stars, back-ticks and back-slashes around names are ornament, and so are bullets.
+* `a, b : int` describes both; `a - text` is `a: text`; stars, back-ticks and back-slashes around names are ornament,
+  and so are bullets.
 * The names are known, so a section may even be flush with its title: dedenting a docstring that starts with `Args:`
   leaves it so.
 
@@ -43,7 +44,7 @@ _TITLE = re.compile(r"(?P<title>[A-Za-z]+(?: [A-Za-z]+)?) ?(?P<colon>:?)\s*$")
 _UNDERLINE = re.compile(r"\s*(?:-{3,}|={3,})\s*$")
 _FIELD = re.compile(r"[:@](?P<kind>[a-z]+)(?P<names>(?:\s[^:]*)?):(?:\s+(?P<text>.*))?$")
 _NAMES = r"[\\*`'\"]*\w+[*`'\"]*(?:\s*,\s*[\\*`'\"]*\w+[*`'\"]*)*"
-_GOOGLE_ENTRY = re.compile(rf"(?P<names>{_NAMES})\s*(?:[(\[].*?[)\]]\s*)?:\s*(?P<text>.*)$")
+_GOOGLE_ENTRY = re.compile(rf"(?P<names>{_NAMES})\s*(?:[(\[].*?[)\]]\s*)?(?::|(?<=\s)[-–—]+\s)\s*(?P<text>.*)$")
 _NUMPY_ENTRY = re.compile(rf"(?P<names>{_NAMES})\s*(?::.*)?$")
 _BULLET = re.compile(r"[-*+•] +")
 _WORD = re.compile(r"\w+")

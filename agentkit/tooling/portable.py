@@ -1,6 +1,8 @@
 """Annotations that pydantic cannot take as they are, rebuilt so that it can, wherever they stand in a type.
 
-* Before Python 3.12 pydantic refuses a `TypedDict` of `typing`: it gets the same one of `typing_extensions`.
+* Before Python 3.12 pydantic refuses a `TypedDict` of `typing`: it gets the same one of `typing_extensions`. Of members
+  that are `ReadOnly` it warns whoever makes a tool: they become plain ones.
+* `Annotated[int, "text"]` describes nothing to pydantic: the text becomes the description of a `Field`.
 * `Literal[Color.RED]` knows the member but not its value, which is what JSON can carry: values become members first.
 * An enum of dates, tuples or bytes knows its values but not their JSON, which is what the schema shows.
 * Some abstract types have no schema of their own, or one that reads lazily and takes text for items: a list stands in.
@@ -17,6 +19,10 @@ from collections import abc
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
+
+from typing_extensions import ReadOnly, TypedDict, is_typeddict
+
+from agentkit.tooling.annotations import described
 
 _STAND_INS: dict[Any, Any] = {
     typing.LiteralString: str,
@@ -45,10 +51,11 @@ def portable(hint: Any, names: Mapping[str, Any] = MappingProxyType({})) -> Any:
 
 
 def _rebuilt(hint: Any, twins: dict[Any, Any], names: Mapping[str, Any]) -> Any:
-    from typing_extensions import is_typeddict  # noqa: PLC0415 - pydantic brings it
+    from pydantic import Field  # noqa: PLC0415 - heavy
 
     if is_typeddict(hint):
-        return hint if sys.version_info >= (3, 12) else (twins.get(hint) or _twin(hint, twins, names))
+        fits = sys.version_info >= (3, 12) and not getattr(hint, "__readonly_keys__", ())
+        return hint if fits else (twins.get(hint) or _twin(hint, twins, names))
     if isinstance(hint, enum.EnumMeta):
         values = [member.value for member in hint]  # type: ignore[var-annotated]  # of any type
         return hint if all(isinstance(value, _JSON_SCALARS) for value in values) else _by_json(hint, hint)
@@ -56,6 +63,8 @@ def _rebuilt(hint: Any, twins: dict[Any, Any], names: Mapping[str, Any]) -> Any:
     args = get_args(hint)
     if origin is Literal:
         return _by_json(hint, [arg for arg in args if not isinstance(arg, _JSON_SCALARS) or isinstance(arg, enum.Enum)])
+    if origin is ReadOnly:
+        return _rebuilt(args[0], twins, names)
     if origin is abc.Callable:  # its parameters are a list, which is no type
         return hint
     if (origin or hint) in _ITERATORS:
@@ -63,7 +72,7 @@ def _rebuilt(hint: Any, twins: dict[Any, Any], names: Mapping[str, Any]) -> Any:
     if (origin or hint) in _STAND_INS:
         hint = _STAND_INS[origin or hint][args] if args else _STAND_INS[origin or hint]
     if origin is Annotated:
-        return Annotated[(_rebuilt(args[0], twins, names), *hint.__metadata__)]
+        return Annotated[(_rebuilt(args[0], twins, names), Field(description=described(hint)), *hint.__metadata__)]
     new = tuple(_rebuilt(arg, twins, names) for arg in args)
     if all(one is other for one, other in zip(new, args, strict=True)):
         return hint
@@ -89,8 +98,6 @@ def _iterator(args: tuple[Any, ...]) -> Any:
 
 def _twin(hint: Any, twins: dict[Any, Any], names: Mapping[str, Any]) -> Any:
     """The same typed dict, of `typing_extensions`; known before its members are read, for it may hold itself."""
-    from typing_extensions import TypedDict  # noqa: PLC0415 - pydantic brings it
-
     twin: Any = TypedDict(hint.__name__, {}, total=hint.__total__)  # type: ignore[misc]
     twins[hint] = twin
     members = typing.get_type_hints(hint, localns={hint.__name__: hint, **names}, include_extras=True)

@@ -168,7 +168,7 @@ def _duration(value: dt.timedelta, _path: _Path) -> str:
 
 
 def _object(value: Any, path: _Path) -> Any:
-    """What an object says it holds; else its text; else its public attributes."""
+    """What an object says it holds; else its text; else what it gives one by one; else its public attributes."""
     kind = type(value)
     if dataclasses.is_dataclass(kind):
         return {each.name: _convert(getattr(value, each.name), path) for each in dataclasses.fields(value)}
@@ -182,6 +182,8 @@ def _object(value: Any, path: _Path) -> Any:
         return getattr(value, "__qualname__", f"<{kind.__name__}>")
     if "__str__" in _written(kind) or "__repr__" in _written(kind):
         return str(value)
+    if isinstance(value, Iterable):
+        return _endless(value, path)
     return _mapping({name: item for name, item in vars(value).items() if not name.startswith("_")}, path)
 
 
@@ -227,10 +229,11 @@ _CONVERTERS: dict[Any, _Converter] = {
 _DUMPS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("model_dump", {"mode": "json", "warnings": False}),
     ("model_dump", {}),
+    ("dict", {}),
     ("to_dicts", {}),
     ("to_dict", {"orient": "records"}),
     ("to_dict", {}),
     ("tolist", {}),
     ("item", {}),
 )
-"""Methods by which objects of other libraries (pydantic, polars, pandas, numpy) say what they hold."""
+"""Methods by which objects of other libraries (pydantic 2 and 1, polars, pandas, numpy) say what they hold."""

@@ -10,11 +10,12 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from agentkit.core.json_schema import clean
 from agentkit.errors import UsageError
-from agentkit.tooling.annotations import fields_of, type_in_frames
+from agentkit.tooling.annotations import described, fields_of, type_in_frames
 from agentkit.tooling.arguments import explain_pydantic
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.faults import words
@@ -244,25 +245,44 @@ def _field_info(parameter: Parameter) -> FieldInfo | None:
     return FieldInfo.from_annotated_attribute(parameter.hint, parameter.default)
 
 
-_SAID = ("title", "description", "examples", "deprecated", "json_schema_extra", "discriminator")
+_SAID = ("title", "description", "examples", "json_schema_extra", "discriminator")
 
 
 def _bare_hint(info: FieldInfo, names: Mapping[str, Any]) -> Any:
-    """The type with its constraints, without what only a field may have: default and alias are `_field`'s."""
+    """The type with its constraints, without what only a field may have: default and alias are `_field`'s.
+
+    `deprecated`, too, counts in a field only (pydantic warns): it is told as any word of the user's own.
+    """
     from pydantic import Field  # noqa: PLC0415 - heavy
 
     said: dict[str, Any] = {name: value for name in _SAID if (value := getattr(info, name)) is not None}
-    return Annotated[(portable(info.annotation, names), *info.metadata, Field(**said))]
+    marks = [Field(json_schema_extra={"deprecated": True})] if info.deprecated else []
+    return Annotated[(portable(info.annotation, names), *info.metadata, *marks, Field(**said))]
+
+
+def _with_texts(make: Callable[[Any], dict[str, Any]], schema: Any) -> dict[str, Any]:
+    made = make(schema)
+    with suppress(Exception):  # names that nobody can resolve any more
+        for name, hint in get_type_hints(schema["cls"], include_extras=True).items():
+            if name in made["properties"] and (text := described(hint)):
+                made["properties"][name].setdefault("description", text)
+    return made
 
 
 @functools.cache
 def _generator() -> type[GenerateJsonSchema]:
-    """Pydantic's own, but for two things: silence about defaults that JSON cannot carry, and named tuples by name."""
+    """Pydantic's own, but silent about defaults that JSON cannot carry, with the names and the texts of members."""
     from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415 - heavy
     from pydantic_core import PydanticSerializationError, core_schema  # noqa: PLC0415 - heavy
 
     class Generator(GenerateJsonSchema):
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own form
+
+        def build_schema_type_to_method(self) -> dict[Any, Any]:
+            """The makers of schemas by kind; those of classes tell what the annotations of their members say."""
+            makers: dict[Any, Any] = super().build_schema_type_to_method()
+            classes = makers.keys() & {"dataclass", "model", "named-tuple", "typed-dict"}
+            return makers | {kind: functools.partial(_with_texts, makers[kind]) for kind in classes}
 
         def encode_default(self, dft: Any) -> Any:
             """The default as JSON; what is not finite counts as what JSON cannot carry."""

@@ -109,6 +109,11 @@ CASES: dict[str, tuple[str, str, dict[str, str]]] = {
         "Find.",
         {"q": "what, as\n- fast: or\n- slow: else", "n": "how"},
     ),
+    "dashes for colons": (
+        "Find.\n\nArgs:\n    q - what: now\n    n (int) -- how\n    - a – aye\n    b-c: no name",
+        "Find.",
+        {"q": "what: now", "n": "how", "a": "aye\nb-c: no name"},
+    ),
     "bullets that are no names": (
         "Find.\n\nArgs:\n    q: one of\n    - fast: quick\n    - slow: exact\n    n: how",
         "Find.",
@@ -131,7 +136,6 @@ CASES: dict[str, tuple[str, str, dict[str, str]]] = {
         {"q": "what", "n": "how"},
     ),
     "an empty section": ("Find.\n\nArgs:\n", "Find.", {}),
-    "dashes are not understood": ("Find.\n\nArgs:\n    q - what", "Find.", {}),
     "numpy": (
         """Find things.
 

@@ -292,6 +292,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (Level, True, "v: expected one of 1, 2, got true"),
 ]
 
+
 @pytest.mark.parametrize(("hint", "sent", "arrives"), FITS, ids=lambda value: str(value)[:40])
 def test_a_value_that_fits_the_schema_arrives_as_its_annotation_says(hint, sent, arrives):
     """JSON goes in and the annotated type comes out."""
@@ -664,6 +665,45 @@ def test_text_in_annotated_describes():
 
     properties = tool(take).spec.parameters["properties"]
     assert [properties[name]["description"] for name in "abcd"] == ["A text.", "A field.", "Prose.", "In a union."]
+
+
+class Told(typing.TypedDict):
+    n: typing.Required[typing_extensions.ReadOnly[Annotated[int, "How many."]]]
+    kind: typing.NotRequired[Annotated[str, ..., "Which."]]
+
+
+@dataclasses.dataclass
+class Spoken:
+    n: Annotated[int, "How many."]
+    kind: Annotated[str, typing_extensions.Doc("Which.")] = ""
+
+
+class Written(NamedTuple):
+    n: Annotated[int, "How many."]
+    kind: Annotated[str, "Which."] = ""
+
+
+class Modelled(BaseModel):
+    n: Annotated[int, "How many."]
+    kind: Annotated[str, "not this", Field(description="Which.")] = ""
+
+
+@pytest.mark.parametrize("hint", [Told, Spoken, Written, Modelled])
+def test_text_in_annotated_describes_a_member(hint):
+    """Pydantic looks at no text of an annotation, and warns of `ReadOnly`: neither is the model's or the user's loss."""
+    shown = one(hint).spec.parameters["properties"]["v"]["properties"]
+    assert {name: member["description"] for name, member in shown.items()} == {"n": "How many.", "kind": "Which."}
+
+
+def test_text_in_annotated_describes_an_item():
+    """`list[Annotated[str, "text"]]`."""
+    shown = one(list[Annotated[str, "A name."]]).spec.parameters["properties"]["v"]
+    assert shown == {"type": "array", "items": {"type": "string", "description": "A name."}}
+
+
+def test_a_deprecated_parameter_is_told_as_one():
+    """`Field(deprecated=True)`, without a warning of pydantic's."""
+    assert one(str, Field("x", deprecated=True)).spec.parameters["properties"]["v"]["deprecated"] is True
 
 
 def test_a_docstring_describes_a_model_parameter_better_than_its_class():

@@ -63,6 +63,16 @@ class Loose(BaseModel):
     thing: Any
 
 
+class OldItem:
+    """Like a model of pydantic 1."""
+
+    def __str__(self) -> str:
+        return "sku='a'"
+
+    def dict(self) -> Any:
+        return {"sku": "a"}
+
+
 class Names(RootModel[list[str]]):
     pass
 
@@ -87,6 +97,16 @@ class Rude:
 class Shown:
     def __repr__(self) -> str:
         return "Shown(1)"
+
+
+class Rows:
+    """Like the lazy answer of a database."""
+
+    def __init__(self) -> None:
+        self.connection = object()
+
+    def __iter__(self):
+        return iter([1, 2])
 
 
 class Scalar:
@@ -182,6 +202,8 @@ TEXTS: list[tuple[Any, str]] = [
     ([Rude(), 1], '["<Rude>", 1]'),
     (Broken(), '"<Broken>"'),
     (BadMapping(), '"<BadMapping>"'),
+    (Rows(), "[1, 2]"),
+    (OldItem(), '{"sku": "a"}'),
     (Scalar(3), "3"),
     (Scalar(float("nan")), "null"),
     (Frame(), '[{"a": 1}]'),
