@@ -116,10 +116,16 @@ async def contender(base: str, what: str, tools: list[Any] | None = None) -> Asy
 
 
 async def steps(base: str, count: int, repeat: int = 5) -> float:
-    """Microseconds a step of one run with so many tool steps; the best of some runs."""
+    """Microseconds a step of one run with so many tool steps; the best of some, short ones several times in a row."""
+    times = max(1, 200 // count)
     async with contender(base, f"steps={count}") as one:
+
+        async def work() -> None:
+            for _ in range(times):
+                await one.run(QUESTION)
+
         await one.run(QUESTION)
-        return await _best_us(lambda: one.run(QUESTION), repeat) / count
+        return await _best_us(work, repeat) / (count * times)
 
 
 async def runs(base: str, count: int, each: int = 5) -> float:
