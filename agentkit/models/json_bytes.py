@@ -2,7 +2,7 @@
 
 * `dumps` never fails on text: a lone surrogate becomes `?`, because no JSON may carry it.
 * `loads` keeps integers of any size (orjson would round them), and forgives raw control characters and broken UTF-8.
-* `fast_loads` is for the small pieces of a stream, where speed matters and exact integers do not stand.
+* `fast_loads` is for where speed matters and no long integers stand.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def read_answer(body: bytes, offered: Offered, blame: Blame, *, model: str = "")
         ModelError: The body is a fault, or no answer.
     """
     answer = _answer_in(body, blame)
-    choice = next((c for c in _list(answer.get("choices")) if isinstance(c, Mapping)), None)
+    choice = next((c for c in _list(answer.get("choices")) if isinstance(c, dict)), None)
     message = None if choice is None else _message_of(choice, ("message", "delta"))
     if choice is None or message is None:
         raise MalformedResponse(f"the answer holds no message: {first_words(body)}")
@@ -100,18 +100,27 @@ def checked(answer: Assistant) -> Assistant:
 
 def _answer_in(body: bytes, blame: Blame) -> Mapping[str, Any]:
     try:
-        value = json_bytes.loads(body)
+        value = _read_fast(body)
     except ValueError:
         said = first_words(body)
         raise MalformedResponse(f"the answer is not JSON: {said}" if said else "the answer is empty") from None
     while True:
         if (fault := fault_in(value)) is not None:
             raise blame(fault)
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise MalformedResponse(f"the answer is no JSON object: {first_words(body)}")
-        if "choices" in value or not isinstance(value.get("result"), Mapping):
+        if "choices" in value or not isinstance(value.get("result"), dict):
             return value
         value = value["result"]  # Cloudflare's envelope
+
+
+def _read_fast(body: bytes) -> Any:
+    """The value of a body, from the fast reader where nothing is lost: it rounds long integers outside of texts."""
+    read = json_bytes.loads if _OBJECT_ARGUMENTS.search(body) else json_bytes.fast_loads()
+    try:
+        return read(body)
+    except ValueError:  # what is no JSON for the fast reader may be some for the other
+        return json_bytes.loads(body)
 
 
 class StreamReader:
@@ -263,13 +272,13 @@ class StreamReader:
             fault = Fault(first_words(payload))
         if fault is not None:
             raise self._blame(fault)
-        if not isinstance(chunk, Mapping):
+        if not isinstance(chunk, dict):
             return ()
         self._begun = True
         self._facts(chunk)
         deltas: list[Delta] = []
         for choice in _list(chunk.get("choices")):
-            if isinstance(choice, Mapping) and choice.get("index") in (None, 0):
+            if isinstance(choice, dict) and choice.get("index") in (None, 0):
                 deltas += self._choice(choice, payload)
         return [self._ours(delta) for delta in deltas]
 
@@ -288,7 +297,7 @@ class StreamReader:
     def _facts(self, chunk: Mapping[str, Any]) -> None:
         self._model = text_of(chunk.get("model")) or self._model
         self._extra = {**_kept(chunk, _OF_ANSWER), **self._extra}
-        if isinstance(usage := chunk.get("usage") or _inside(chunk.get("x_groq"), "usage"), Mapping):
+        if isinstance(usage := chunk.get("usage") or _inside(chunk.get("x_groq"), "usage"), dict):
             self._assembler.usage(usage_of(usage))
 
     def _choice(self, choice: Mapping[str, Any], payload: bytes) -> list[Delta]:
@@ -299,9 +308,9 @@ class StreamReader:
         names = ("delta", "message") if self._assembler.is_empty else ("delta",)
         if (message := _message_of(choice, names)) is not None:
             deltas += self._delta(message, payload)
-        if isinstance(usage := choice.get("usage"), Mapping):  # Moonshot
+        if isinstance(usage := choice.get("usage"), dict):  # Moonshot
             self._assembler.usage(usage_of(usage))
-        if isinstance(logprobs := choice.get("logprobs"), Mapping):
+        if isinstance(logprobs := choice.get("logprobs"), dict):
             known = self._extra.setdefault("logprobs", {})
             for name, items in logprobs.items():
                 known.setdefault(name, []).extend(_list(items))
@@ -349,13 +358,13 @@ def _exact(delta: Mapping[str, Any], payload: bytes) -> Mapping[str, Any]:
 def call_pieces(message: Mapping[str, Any]) -> Iterator[CallPiece]:
     """The calls that a message or a delta speaks of, in order."""
     items = message.get("tool_calls")
-    items = [items] if isinstance(items, Mapping) else _list(items)
-    items = [item for item in items if isinstance(item, Mapping)]
-    if not items and isinstance(legacy := message.get("function_call"), Mapping):
+    items = [items] if isinstance(items, dict) else _list(items)
+    items = [item for item in items if isinstance(item, dict)]
+    if not items and isinstance(legacy := message.get("function_call"), dict):
         items = [{"function": legacy}]
     for position, item in enumerate(items):
         function = item.get("function") or item.get("custom") or item
-        if not isinstance(function, Mapping):
+        if not isinstance(function, dict):
             function = {**item, "name": function}
         arguments = function.get("arguments")
         if arguments is None:
@@ -388,7 +397,7 @@ def _index(value: Any, otherwise: int | None) -> int | None:
 def _message_of(choice: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any] | None:
     """The message or delta of a choice; of a text completion its text as one."""
     for name in names:
-        if isinstance(message := choice.get(name), Mapping):
+        if isinstance(message := choice.get(name), dict):
             return message
     text = choice.get("text")
     return None if text is None else {"content": text}
@@ -402,7 +411,7 @@ def split_content(content: Any) -> tuple[str, str]:
         return text_of(content), ""
     texts, thoughts = [], []
     for part in content:
-        if isinstance(part, Mapping) and part.get("type") in ("thinking", "reasoning"):
+        if isinstance(part, dict) and part.get("type") in ("thinking", "reasoning"):
             thoughts.append(_part_text(part))
         else:
             texts.append(_part_text(part))
@@ -425,7 +434,7 @@ def _part_text(part: Any) -> str:
             return part
         case list():
             return "".join(map(_part_text, part))
-        case Mapping():
+        case dict():
             fields = ("text", "thinking", "reasoning", "content", "value", "summary", "refusal")
             return next((_part_text(part[name]) for name in fields if part.get(name) is not None), "")
         case _:
@@ -442,7 +451,7 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
 
 def usage_of(usage: Any, *, requests: int = 0) -> Usage:
     """Tokens as a server counts them; what it leaves out is 0."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return Usage(requests=requests)
     read = usage.get
     prompt_details, output_details = read("prompt_tokens_details"), read("completion_tokens_details")
@@ -479,7 +488,7 @@ def _amount(value: Any) -> float | None:
 
 
 def _inside(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else None
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _kept(fields: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
