@@ -14,17 +14,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any
 
-from agentkit.core.events import Delta, ReasoningEvent, TextEvent, ToolCallEvent, ToolCallGrows, ToolCallReady
+from agentkit.core.events import Delta, TextEvent, ToolCallEvent, ToolCallGrows, ToolCallReady
 from agentkit.core.messages import Assistant, ToolCall, Usage
 from agentkit.errors import MalformedResponse, ModelError, Unavailable
 from agentkit.models import json_bytes
 from agentkit.models.assemble import Assembler, CallPiece, cut_off_last, finish_reason_of, mended, new_call_id
 from agentkit.models.chat_completions.errors import Fault, fault_in
+from agentkit.models.chat_completions.plain import KINDS, REASONING_FIELDS, PlainChunks, field_of
 from agentkit.models.chat_completions.tools import Offered
 from agentkit.models.http import first_words
 from agentkit.models.sse import ErrorEvent
@@ -32,21 +32,14 @@ from agentkit.models.sse import ErrorEvent
 Blame = Callable[[Fault], ModelError]
 """Makes the error of a fault that came with status 200."""
 
-_REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 _ARGUMENT_FIELDS = ("parameters", "input", "args")  # where servers put what belongs into `arguments`
 _NUMBERS = (int, float)
 _OF_ANSWER = frozenset({"id", "service_tier", "system_fingerprint", "prompt_logprobs", "citations"})
 _OF_CHOICE = frozenset({"logprobs", "stop_reason"})
 _OF_MESSAGE = frozenset({"refusal", "annotations", "reasoning_details", "audio", "images"})
 _OF_CALL = frozenset({"extra_content"})  # Gemini's thought signatures
-_Prose: TypeAlias = type[TextEvent] | type[ReasoningEvent]
-_KINDS: Mapping[str, _Prose] = {"content": TextEvent, **dict.fromkeys(_REASONING_FIELDS, ReasoningEvent)}
-_AROUND = {name: re.compile(rb'(.*?"%s"\s*:\s*")[^"\\\n]*("[^\n]*)' % name.encode()) for name in _KINDS}
-_NOTHING: tuple[Any, ...] = (None, "", [])
-_LESSONS = 64
-_AT_ONCE = 64  # payloads that are looked at together
-_PROBE = "a text that no server sends"
 _WRAPPED_TWICE = re.compile(rb"^(?:data:\s*)+")  # a gateway that makes events of events
+_AT_ONCE = 64  # payloads that are looked at together
 _OBJECT_ARGUMENTS = re.compile(rb'"(?:arguments|parameters|input|args)"\s*:\s*[{\[]')
 
 
@@ -136,8 +129,7 @@ class StreamReader:
     """
 
     __slots__ = (
-        *("_assembler", "_begun", "_blame", "_extra", "_frame", "_head", "_lessons"),
-        *("_kind", "_loads", "_model", "_offered", "_pieces", "_tail", "done"),
+        *("_assembler", "_begun", "_blame", "_extra", "_loads", "_model", "_offered", "_pieces", "_plain", "done"),
     )
 
     def __init__(self, offered: Offered, blame: Blame, *, model: str = "") -> None:
@@ -149,10 +141,7 @@ class StreamReader:
         self._extra: dict[str, Any] = {}
         self._pieces: dict[str, list[Any]] = {}  # what of `extra` comes in pieces
         self._loads = json_bytes.fast_loads()
-        self._head = self._tail = b""  # what stood around the text of the last plain chunks, see `_learn`
-        self._frame = (b"", b"")
-        self._kind: _Prose = TextEvent  # what the text of a plain chunk is
-        self._lessons = _LESSONS
+        self._plain = PlainChunks(self._loads)
         self.done = False
 
     @property
@@ -173,67 +162,27 @@ class StreamReader:
     def _many(self, payloads: Sequence[bytes]) -> Iterator[Sequence[Delta]]:
         for start in range(0, len(payloads), _AT_ONCE):
             some = payloads[start : start + _AT_ONCE]
-            if (texts := self._plain_texts(some)) is not None:
-                yield self._assembler.all_of(self._kind, texts)
+            if not self.done and (texts := self._plain.texts(some)) is not None:
+                yield self._assembler.all_of(self._plain.kind, texts)
                 continue
             for payload in some:
                 if self.done:
                     return
                 yield self._one(payload)
 
-    def _plain_texts(self, payloads: Sequence[bytes]) -> list[str] | None:
-        """The texts of plain chunks, if all of them are: a look at all of them costs a third of a look at each."""
-        head, tail = self._head, self._tail
-        if not head or self.done:
-            return None
-        start, end = len(head), -len(tail)
-        cut = [payload[start:end] for payload in payloads]
-        texts = b"\n".join(cut)
-        if b'"' in texts or b"\\" in texts or texts.count(b"\n") >= len(payloads) or ErrorEvent in map(type, payloads):
-            return None
-        if b"%b%b%b" % (head, (tail + b"\n" + head).join(cut), tail) != b"\n".join(payloads):
-            return None
-        try:
-            return texts.decode().split("\n")
-        except UnicodeDecodeError:
-            return None
-
     def _one(self, payload: bytes) -> Sequence[Delta]:
-        head, tail = self._head, self._tail
-        if head and payload.startswith(head) and payload.endswith(tail) and type(payload) is bytes:
-            try:
-                text = payload[len(head) : -len(tail)].decode()
-                if '"' not in text and "\\" not in text and len(payload) >= len(head) + len(tail):
-                    return self._assembler.text(text) if self._kind is TextEvent else self._assembler.reasoning(text)
-            except UnicodeDecodeError:
-                pass
+        plain, assembler = self._plain, self._assembler
+        if (text := plain.text(payload)) is not None:
+            return assembler.text(text) if plain.kind is TextEvent else assembler.reasoning(text)
         try:
             chunk = self._loads(payload)
         except ValueError:
             return self._unusual(payload)
-        if self._begun and type(payload) is bytes and (name := _only_text(chunk)):
-            if self._lessons:
-                self._learn(payload, chunk, name)
+        if self._begun and type(payload) is bytes and (name := field_of(chunk)):
+            plain.learn(payload, chunk, name)
             text = chunk["choices"][0]["delta"][name]
-            return self._assembler.text(text) if name == "content" else self._assembler.reasoning(text)
+            return assembler.text(text) if KINDS[name] is TextEvent else assembler.reasoning(text)
         return self._chunk(chunk, payload)
-
-    def _learn(self, payload: bytes, chunk: Any, name: str) -> None:
-        """Remember what stands around the text of a plain chunk, where two in a row agree.
-
-        A chunk with the same around it differs in its text only, and need not be parsed: a text without a quotation
-        mark and a backslash is a JSON string as it stands. A probe tells that this is the place of the text.
-        """
-        self._lessons -= 1
-        place = _AROUND[name].fullmatch(payload)
-        head, tail = (place[1], place[2]) if place else (b"", b"")
-        before, self._frame = self._frame, (head, tail)
-        if head and (head, tail) == before:
-            with suppress(ValueError):
-                probe = self._loads(b"".join((head, _PROBE.encode(), tail)))
-                [choice] = chunk["choices"]
-                if probe == {**chunk, "choices": [{**choice, "delta": {**choice["delta"], name: _PROBE}}]}:
-                    self._head, self._tail, self._kind = head, tail, _KINDS[name]
 
     def finish(self) -> tuple[Assistant, Sequence[Delta]]:
         """The answer, and the deltas that were held back.
@@ -328,20 +277,6 @@ class StreamReader:
         if delta.get("tool_calls") or delta.get("function_call"):
             for piece in call_pieces(_exact(delta, payload)):
                 yield from assembler.call(piece)
-
-
-def _only_text(chunk: Any) -> str:
-    """The field in which the text of a chunk stands that says nothing else, as nearly every chunk does; "" if more."""
-    try:
-        [choice] = chunk["choices"]
-        get = choice.get
-        more = get("index") or get("logprobs") or get("finish_reason") or get("usage") or get("error")
-        if more or any(map(chunk.get, ("usage", "error", "errors", "detail", "x_groq"))):
-            return ""
-        [(name, text)] = [(n, v) for n, v in choice["delta"].items() if n != "role" and v not in _NOTHING]
-        return name if name in _KINDS and type(text) is str else ""
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return ""
 
 
 def _exact(delta: Mapping[str, Any], payload: bytes) -> Mapping[str, Any]:
@@ -443,7 +378,7 @@ def _part_text(part: Any) -> str:
 
 def reasoning_of(message: Mapping[str, Any]) -> str:
     """The reasoning of a message or delta, in whichever field it stands."""
-    for name in _REASONING_FIELDS:
+    for name in REASONING_FIELDS:
         if (value := message.get(name)) is not None and (text := _part_text(value)):
             return text
     return ""
