@@ -16,9 +16,9 @@ class Limits:
 
     Attributes:
         steps: Requests to the model.
-        tool_calls: Calls that run. Of a batch that does not fit, the first ones that fit run.
+        tool_calls: Calls that run, of agents called as tools too. Of a batch that does not fit, the first ones run.
         tokens: Input plus output tokens, of agents called as tools too.
-        cost_usd: US dollars, where prices are known.
+        cost_usd: US dollars, of agents called as tools too, where prices are known.
         deadline_s: Seconds, counted anew in each process that works on the turn.
         repeats: Steps in a row with the same calls and the same results before the model is told, then stopped.
         corrections: How often an answer that is not the wanted output is sent back.

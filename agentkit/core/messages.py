@@ -61,7 +61,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What an answer cost in tokens (counts, not money).
+    """What an answer or a run took (counts, not money).
 
     Attributes:
         input_tokens: Tokens of the prompt, cached ones included.
@@ -69,6 +69,7 @@ class Usage:
         cached_tokens: The part of `input_tokens` that came from a prompt cache.
         reasoning_tokens: The part of `output_tokens` that was reasoning.
         requests: How many model answers these figures cover.
+        tool_calls: Calls that ran, those of agents called as tools included.
         neurons: Cloudflare's billing unit, when the server reports it.
     """
 
@@ -77,6 +78,7 @@ class Usage:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     requests: int = 0
+    tool_calls: int = 0
     neurons: float | None = None
 
     @property
@@ -95,6 +97,7 @@ class Usage:
             cached_tokens=self.cached_tokens + other.cached_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             requests=self.requests + other.requests,
+            tool_calls=self.tool_calls + other.tool_calls,
             neurons=neurons,
         )
 

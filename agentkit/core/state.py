@@ -129,9 +129,8 @@ class State:
         batch: The ids of the calls of the last answer, in call order.
         ended: Why the last turn ended; None while a turn is open.
         steps: Whole answers in this turn.
-        tool_calls: Calls of this turn that were planned to run.
-        calls_by_tool: The same, by tool name.
-        usage: Tokens of this turn, those of tools included.
+        calls_by_tool: Calls of this turn that were planned to run, by tool name.
+        usage: Tokens and calls of this turn, those of tools included.
         cost_usd: Known US dollars of this turn.
         cost_known: Whether `cost_usd` is all of it: no answer of this turn, and nothing else that spent, lacks a price.
         input_tokens: Input tokens of the last answer: how long the conversation is.
@@ -170,7 +169,6 @@ class State:
         "same_steps",
         "steps",
         "summarised",
-        "tool_calls",
         "usage",
         "waves",
     )
@@ -191,7 +189,6 @@ class State:
         self._in_flight = 0
         self._undecided = 0
         self.steps = 0
-        self.tool_calls = 0
         self.calls_by_tool: dict[str, int] = {}
         self.usage: Usage = NO_USAGE
         self.cost_usd = 0.0
@@ -267,7 +264,7 @@ class State:
         for i in runnable:
             name = entry.calls[i].name
             self.calls_by_tool[name] = self.calls_by_tool.get(name, 0) + 1
-        self.tool_calls += len(runnable)
+        self.usage += Usage(tool_calls=len(runnable))
         refused = tuple((planned.call_id,) for planned in entry.calls if planned.refusal is not None)
         waves = tuple(tuple(tuple(ids[i] for i in lane) for lane in wave) for wave in entry.waves)
         self.waves, self._wave = (refused, *waves), 0

@@ -40,7 +40,6 @@ Mode: TypeAlias = Literal["text", "native", "tool", "prompted"]
 
 BLANK = "Your answer was empty. Please answer the question, or call a tool."
 
-_OPENER = re.compile(r"[{\[]")
 _BEGUN = re.compile(r"[{\[](?!\^?[\w .-]*\])")
 """Where JSON may begin; a mark such as [1] or [a link] is none."""
 _UNSURE = string.digits + string.ascii_letters + "+-."
@@ -148,7 +147,7 @@ class OutputType(Generic[Out]):
 
     def partial(self, text: str) -> Any:
         """The output as far as it has come, in an answer that goes on; `NO_OUTPUT` if it is none yet."""
-        if self.begun is not None and (start := _OPENER.search(text)) is not None:
+        if self.begun is not None and (start := _BEGUN.search(text)) is not None:
             with suppress(Exception):  # not enough of it yet, or a validator of the type's own
                 return self.begun(text[start.start() :].rstrip(_UNSURE))
         return NO_OUTPUT

@@ -16,7 +16,7 @@ from agentkit.tooling.invoke import prepare
 from agentkit.tooling.lanes import plan_waves
 
 LAST_REQUEST = "not run: the limit on {last} is reached. Answer with what you have."
-NO_ROOM = "not run: the limit on tool calls is reached."
+NO_ROOM = "not run: a limit of this run is reached."
 TOO_OFTEN = "not run: {name} may be called {count} times in this conversation turn, and it was."
 
 

@@ -163,7 +163,8 @@ def _of_type(hint: Any, mode: Mode, _spelled: str = "") -> OutputType[Any]:
             raise
 
     def begun(text: str) -> Any:
-        value = validator.validate_begun(text)
+        bare = wrapped and text.startswith("[")  # a list without its wrapper
+        value = validator.validate_begun(f'{{"{WRAPPED}":{text}' if bare else text)
         return value[WRAPPED] if wrapped else value
 
     if mode == "text":

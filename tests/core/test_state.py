@@ -325,11 +325,11 @@ def test_a_turn_counts_from_its_question():
     """Steps, calls, tokens and dollars are those of the last turn."""
     usage = Usage(input_tokens=10, output_tokens=1, requests=1)
     state = fold([ASK, Assistant(content="a", usage=usage, cost_usd=1.0), Ended(reason="finished"), ASK])
-    assert (state.steps, state.tool_calls, state.usage, state.cost_usd) == (0, 0, Usage(), 0.0)
+    assert (state.steps, state.usage, state.cost_usd) == (0, Usage(), 0.0)
     state.apply(calls("a", usage=usage, cost_usd=2.0))
     state.apply(plan("a"))
-    assert (state.steps, state.tool_calls, state.calls_by_tool) == (1, 1, {"add": 1})
-    assert (state.usage, state.cost_usd, state.cost_known) == (usage, 2.0, True)
+    assert (state.steps, state.calls_by_tool) == (1, {"add": 1})
+    assert (state.usage, state.cost_usd, state.cost_known) == (usage + Usage(tool_calls=1), 2.0, True)
 
 
 def test_the_length_of_the_conversation_outlives_a_turn():
@@ -360,12 +360,12 @@ def test_the_cost_is_known_only_if_every_part_of_it_is(entries: list[Entry], kno
 
 
 def test_what_a_tool_spent_counts():
-    """Tokens and dollars of an agent called as a tool are those of the turn."""
-    usage = Usage(input_tokens=7, requests=2)
+    """Tokens, calls and dollars of an agent called as a tool are those of the turn."""
+    usage, one = Usage(input_tokens=7, requests=2, tool_calls=3), Usage(tool_calls=1)
     state = fold([ASK, calls("a", cost_usd=1.0), plan("a"), started("a"), ok("a", usage=usage, cost_usd=0.5)])
-    assert (state.usage, state.cost_usd) == (usage, 1.5)
+    assert (state.usage, state.cost_usd) == (usage + one, 1.5)
     state = fold([ASK, calls("a", cost_usd=1.0), plan("a"), started("a"), ok("a", cost_usd=0.25)])
-    assert (state.usage, state.cost_usd) == (Usage(), 1.25)
+    assert (state.usage, state.cost_usd) == (one, 1.25)
 
 
 def test_an_aborted_answer_is_billed_and_not_a_step():

@@ -108,6 +108,29 @@ async def test_inner_agents_of_one_batch_share_what_is_left():
     assert len(seen) == 2
 
 
+async def test_the_calls_of_inner_agents_come_out_of_one_budget():
+    """However deep they stand, and one after another too: each call that ran is counted once."""
+    ran = []
+
+    @tool
+    async def look(n: int) -> int:
+        ran.append(n)
+        return n
+
+    def always(name):
+        return Scripted(
+            [lambda _, n=n: call(name, **({"n": n} if name == "look" else {"question": str(n)})) for n in range(99)]
+        )
+
+    deep = Agent(always("look"), [look], limits=Limits(steps=3)).as_tool(name="deep")
+    inner = Agent(always("deep"), [deep], limits=Limits(steps=3)).as_tool(name="inner")
+    result = await Agent(always("inner"), [inner], limits=Limits(tool_calls=12)).arun("go")
+    called = [e.name for e in result.entries if e.kind == "tool_result" and e.outcome != "limit"]
+    assert result.stop_reason == "tool_calls"
+    assert result.usage.tool_calls == 12
+    assert 0 < len(called) < len(ran) < 12
+
+
 async def test_an_inner_agent_without_an_answer_is_a_failed_call():
     """The parent's model is told why."""
     inner = Agent(Scripted([call("nothing")]), name="researcher", limits=Limits(steps=1))

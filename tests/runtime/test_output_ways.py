@@ -311,6 +311,19 @@ async def test_typed_output_streams_as_partial_objects(line):
         assert "".join(e.text for e in seen if e.kind == "text") == line
 
 
+@pytest.mark.parametrize("line", ["[{}]", '{{"value": [{}]}}', "As [the invoice] says: [{}]"])
+async def test_a_list_streams_with_its_wrapper_and_without(line):
+    """A mark in the words before it is none."""
+    lines = WANTED["lines"]
+    text = line.format(", ".join(f'"{one}"' for one in lines))
+    async with Agent(Streaming([text], native_tools=False)).astream("go", output=list[str]) as events:
+        seen = [event async for event in events]
+    shown = partials(seen)
+    assert len(shown) >= 3
+    assert all("".join(lines).startswith("".join(one)) for one in shown)
+    assert seen[-1].result.output == lines
+
+
 async def test_a_number_that_may_still_grow_is_not_shown():
     """A partial object is never a wrong one."""
     shown = []
