@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agentkit.core.json_repair import repair
 from agentkit.core.json_schema import clean, references, resolve
 from agentkit.errors import UsageError
 from agentkit.tooling.arguments import explain_jsonschema
@@ -21,6 +22,15 @@ class DoesNotFit(ValueError):
         self.problems = problems
 
 
+@functools.cache
+def _draft() -> Any:
+    """Draft 2020-12, but an integer is written as one: to Python, 1.0 is another type."""
+    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415
+
+    kinds = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    return validators.extend(Draft202012Validator, type_checker=kinds)  # type: ignore[no-untyped-call]
+
+
 class SchemaValidator:
     """Turns JSON text into keyword arguments that meet a schema.
 
@@ -31,11 +41,12 @@ class SchemaValidator:
     __slots__ = ("_contexts", "_validator", "parameters")
 
     def __init__(self, schema: Mapping[str, Any], function: Callable[..., Any], *, name: str) -> None:
-        from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - 0.19 s
+        from jsonschema import SchemaError  # noqa: PLC0415 - 0.19 s
         from referencing import Registry  # noqa: PLC0415
 
+        draft = _draft()
         try:
-            Draft202012Validator.check_schema(schema)
+            draft.check_schema(schema)
         except SchemaError as error:
             place = "/".join(map(str, error.absolute_path)) or "the root"
             raise UsageError(f"tool {name!r}: no JSON Schema: {error.message} (at {place})") from error
@@ -46,23 +57,23 @@ class SchemaValidator:
             if resolve(self.parameters, reference) is None:
                 raise UsageError(f"tool {name!r}: its schema points to {reference!r}, which is not in it")
         # An empty registry: nothing is fetched, whatever a schema points to.
-        self._validator = Draft202012Validator(self.parameters, registry=Registry())
+        self._validator = draft(self.parameters, registry=Registry())
         try:
             self._contexts = read_signature(function, name=name).contexts
         except UsageError:  # no signature, no context
             self._contexts = ()
 
-    def validate_json(self, text: str | bytes) -> dict[str, Any]:
+    def validate_json(self, text: str) -> dict[str, Any]:
         """The arguments.
 
         Raises:
-            ValueError: The text is no JSON object that fits.
+            ValueError: The text is no JSON object that fits, or one with numbers or text that JSON cannot carry.
         """
-        arguments = json.loads(text)
-        problems = list(self._validator.iter_errors(arguments))
-        if problems:
+        read = repair(text)
+        problems = list(self._validator.iter_errors(read.value))
+        if problems or read.repaired:
             raise DoesNotFit(problems)
-        return arguments  # type: ignore[no-any-return]
+        return read.value  # type: ignore[no-any-return]
 
     def explain(self, error: Exception, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """One line for each problem, for the model."""

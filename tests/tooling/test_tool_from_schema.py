@@ -57,6 +57,25 @@ async def test_damaged_arguments_are_repaired():
     assert called.repaired
 
 
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [('{"query": "x", "limit": 3.0}', {"query": "x", "limit": 3}), (r'{"query": "\ud800"}', {"query": "\ufffd"})],
+)
+async def test_values_arrive_as_functions_of_python_want_them(sent, arrives):
+    """An integer is an int, however it was written, and every text can be sent on."""
+    called = await made().call_json(sent)
+    assert called.value == arrives
+    assert type(arrives.get("limit")) is type(called.value.get("limit"))
+    assert called.repaired
+
+
+@pytest.mark.parametrize("number", ["1e400", "9007199254740993.0"])
+async def test_a_number_that_python_cannot_hold_is_refused(number):
+    """It would become another one."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    assert (await made(schema).call_json(f'{{"n": {number}}}')).outcome == "invalid"
+
+
 def test_the_schema_is_cleaned():
     """No titles, no needless references; the user's own is not touched."""
     before = json.dumps(SCHEMA)
