@@ -41,8 +41,8 @@ SPACE = re.compile(r"[ \t\n\r]*+")
 MARKER = r"</?[|｜\w][^<>{}\"'\n]{0,60}>|</?[|｜\w▁: ]{0,60}\Z|\[/?[A-Z_]{3,20}\]"
 """What chat templates put around values: `</tool_call>`, `<|im_end|>`, `[TOOL_CALLS]`; cut off at the end, too."""
 
-COMMENT = r"//[^\n]*|#[^\n]*|/\*(?s:.*?)(?:\*/|\Z)"
-"""What JavaScript, Python and C take for one."""
+COMMENT = r"//[^\n]*|#(?![^\s#!])[^\n]*|/\*(?s:.*?)(?:\*/|\Z)"
+"""What JavaScript, Python and C take for one; but `#fff` and `#tag` are values that lost their quotes."""
 
 _BLANKS = re.compile(rf"(?:[\s\ufeff]+|{COMMENT})*+")
 _END = re.compile(rf"\Z|```|{MARKER}")

@@ -177,6 +177,8 @@ REFUSED = {
     "a wrong bracket around nothing": ('{"a": [}', "malformed"),
     "comments and nothing else": ("# I would rather not\n// no", "malformed"),
     "a comment, then prose": ("# A list\nnone [1]", "malformed"),
+    "tags, no comments": ('{"tags": [#a, #b\n]}', "malformed"),
+    "a colour behind another": ('["red", #fff\n]', "malformed"),
     "backward quotes around it": ('`{"a": 1}`', "malformed"),
     "cut in backward quotes": ('{"a": `x', "truncated"),
     "concatenation": ('{"a": "x" + "y"}', "malformed"),
