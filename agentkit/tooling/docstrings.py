@@ -45,7 +45,7 @@ _UNDERLINE = re.compile(r"\s*(?:-{3,}|={3,})\s*$")
 _FIELD = re.compile(r"[:@](?P<kind>[a-z]+)(?P<names>(?:\s[^:]*)?):(?:\s+(?P<text>.*))?$")
 _NAMES = r"[\\*`'\"]*\w+[*`'\"]*(?:\s*,\s*[\\*`'\"]*\w+[*`'\"]*)*"
 _GOOGLE_ENTRY = re.compile(rf"(?P<names>{_NAMES})\s*(?:[(\[].*?[)\]]\s*)?(?::|(?<=\s)[-–—]+\s)\s*(?P<text>.*)$")
-_NUMPY_ENTRY = re.compile(rf"(?P<names>{_NAMES})\s*(?::.*)?$")
+_NUMPY_ENTRY = re.compile(rf"(?P<names>{_NAMES})\s*(?:[(\[].*?[)\]]\s*:\s*(?P<text>.*)|(?::.*)?)$")
 _BULLET = re.compile(r"[-*+•] +")
 _WORD = re.compile(r"\w+")
 _MANY_BLANK = re.compile(r"\n{3,}")
@@ -165,7 +165,7 @@ def _entries(block: _Block, names: Collection[str]) -> dict[str, list[str]]:
         if entry is None:
             current.append(line)
             continue
-        current = [entry["text"] if block.style == "google" else ""]
+        current = [entry["text"] or ""]
         entries |= dict.fromkeys(_named(form, text, names), current)
     return entries
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypedDict
 
 from agentkit.errors import UsageError
+from agentkit.tooling.callables import is_async
 from agentkit.tooling.definition import Prepare, Spill
 
 Example: TypeAlias = tuple[str, Mapping[str, Any]]
@@ -47,14 +48,20 @@ def _is_duration(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
+def _is_plain(value: Any) -> bool:
+    return callable(value) and not is_async(value)
+
+
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "timeout_s": (lambda value: value is None or _is_duration(value), "a number of seconds above 0, or None"),
     "retries": (lambda value: _is_count(value, 0), "a whole number from 0"),
-    "requires_approval": (lambda value: isinstance(value, bool) or callable(value), "True, False or a function"),
+    "requires_approval": (lambda value: isinstance(value, bool) or _is_plain(value), "True, False or a plain function (not async)"),
     "max_output_chars": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
     "max_calls": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
-    "spill": (lambda value: value is None or callable(value), "a function, such as SpillFolder(path).keep, or None"),
-    "prepare": (lambda value: value is None or callable(value), "a function, or None"),
+    "spill": (lambda value: value is None or _is_plain(value), "a function, such as SpillFolder(path).keep, or None"),
+    "prepare": (lambda value: value is None or _is_plain(value), "a plain function (not async), or None"),
+    "strict": (lambda value: value is None or isinstance(value, bool), "True, False or None"),
+    "description": (lambda value: isinstance(value, str), "text"),
     "idempotent": (lambda value: isinstance(value, bool), "True or False"),
     "sequential": (lambda value: isinstance(value, bool), "True or False"),
 }

@@ -91,7 +91,7 @@ class Tool(ToolDefinition, Generic[P, R]):
         told: dict[str, Any] = {name: value for name, value in options.items() if name in _SPEC_FIELDS}
         policy: dict[str, Any] = {name: value for name, value in options.items() if name not in _SPEC_FIELDS}
         check_name(told.get("name", self.name))
-        check_policy(self.name, policy)
+        check_policy(self.name, {name: value for name, value in options.items() if name not in ("name", "examples")})
         if "examples" in told:
             told["examples"] = check_examples(self.name, told["examples"], self.spec.parameters)
         return dataclasses.replace(self, spec=dataclasses.replace(self.spec, **told), **policy)
@@ -136,6 +136,7 @@ class Tool(ToolDefinition, Generic[P, R]):
             UsageError: The schema is not one, or not of an object.
         """
         check_name(name)
+        check_policy(name, {"description": description})
         validator = SchemaValidator(parameters, function, name=name)
         made: Tool[..., R] = Tool(
             spec=ToolSpec(name, description, validator.parameters),

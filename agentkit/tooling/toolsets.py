@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+from agentkit.core.messages import ToolSpec
 from agentkit.errors import UsageError
 from agentkit.tooling.context import ToolContext
 from agentkit.tooling.tool import Tool, tool
@@ -71,8 +72,10 @@ def offer(tools: Mapping[str, Tool[..., Any]], context: ToolContext[Any]) -> dic
     offered = []
     for each in tools.values():
         spec = each.spec if each.prepare is None else each.prepare(context, each.spec)
-        if spec is not None:
+        if isinstance(spec, ToolSpec):
             offered.append(dataclasses.replace(each, spec=spec))
+        elif spec is not None:
+            raise UsageError(f"tool {each.name!r}: its prepare gave {spec!r:.80}, neither a ToolSpec nor None")
     return collect(offered)
 
 

@@ -494,6 +494,10 @@ def test_an_illegal_name_is_refused(name):
         tool(work).replace(name=name)
 
 
+async def later(*_: Any) -> None:
+    """Nothing in a policy is awaited: what is async would be a coroutine, which counts as true."""
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -504,6 +508,11 @@ def test_an_illegal_name_is_refused(name):
         {"max_calls": 0},
         {"max_output_chars": 0},
         {"timeout_s": "2"},
+        {"prepare": later},
+        {"requires_approval": later},
+        {"spill": later},
+        {"strict": "yes"},
+        {"description": None},
     ],
 )
 def test_a_policy_that_cannot_be_is_refused(options):

@@ -109,6 +109,11 @@ CASES: dict[str, tuple[str, str, dict[str, str]]] = {
         "Find.",
         {"q": "what, as\n- fast: or\n- slow: else", "n": "how"},
     ),
+    "google's entries under numpy's title": (
+        "Find.\n\nParameters\n----------\nq (str): what\n    it is\nn (dict[str, int]) : how\na : int\n    aye",
+        "Find.",
+        {"q": "what\nit is", "n": "how", "a": "aye"},
+    ),
     "dashes for colons": (
         "Find.\n\nArgs:\n    q - what: now\n    n (int) -- how\n    - a – aye\n    b-c: no name",
         "Find.",

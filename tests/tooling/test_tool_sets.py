@@ -100,6 +100,12 @@ def test_a_step_may_hide_or_change_a_tool():
     assert list(offer(collect([read]), ToolContext())) == ["read"]
 
 
+def test_a_prepare_that_gives_something_else_is_refused():
+    """The message names the tool."""
+    with pytest.raises(UsageError, match="'read': its prepare gave 'hidden'"):
+        offer(collect([tool(read, prepare=lambda _context, _spec: "hidden")]), ToolContext())
+
+
 def test_calls_run_at_once_unless_something_speaks_against_it():
     """Each in a lane of its own, in call order."""
     one, other = tool(read), tool(write)
