@@ -55,11 +55,11 @@ def _is_plain(value: Any) -> bool:
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "timeout_s": (lambda value: value is None or _is_duration(value), "a number of seconds above 0, or None"),
     "retries": (lambda value: _is_count(value, 0), "a whole number from 0"),
-    "requires_approval": (lambda value: isinstance(value, bool) or _is_plain(value), "True, False or a plain function (not async)"),
+    "requires_approval": (lambda value: isinstance(value, bool) or _is_plain(value), "a boolean or a plain function"),
     "max_output_chars": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
     "max_calls": (lambda value: value is None or _is_count(value, 1), "a whole number from 1, or None"),
     "spill": (lambda value: value is None or _is_plain(value), "a function, such as SpillFolder(path).keep, or None"),
-    "prepare": (lambda value: value is None or _is_plain(value), "a plain function (not async), or None"),
+    "prepare": (lambda value: value is None or _is_plain(value), "a function (not async), or None"),
     "strict": (lambda value: value is None or isinstance(value, bool), "True, False or None"),
     "description": (lambda value: isinstance(value, str), "text"),
     "idempotent": (lambda value: isinstance(value, bool), "True or False"),

@@ -97,7 +97,10 @@ def simple(hint: Any) -> dict[str, Any] | None:
         return {"const": args[0], "type": kind} if len(args) == 1 else {"enum": list(args), "type": kind}
     if origin is typing.Union or origin is types.UnionType:
         members = [simple(arg) for arg in sorted(args, key=lambda arg: arg is types.NoneType)]  # null comes last
-        return None if None in members or {} in members else {"anyOf": members}
+        if None in members or {} in members:
+            return None
+        told = [member for at, member in enumerate(members) if member not in members[:at]]  # list | list[Any]
+        return {"anyOf": told} if len(told) > 1 else told[0]
     return None
 
 

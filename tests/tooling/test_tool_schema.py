@@ -11,7 +11,7 @@ from typing import Any, Literal, Optional, Union
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -50,6 +50,7 @@ DEFAULTS = st.one_of(
 
 
 @settings(deadline=None, max_examples=500)
+@example(Union[list, list[Any]], REQUIRED)
 @given(COMMON, DEFAULTS)
 def test_the_table_gives_what_pydantic_gives(hint, default):
     """So that it is only a short cut."""
