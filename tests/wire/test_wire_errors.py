@@ -234,6 +234,61 @@ ERRORS = {
         ),
         RequestRefused,
     ),
+    "Z.ai, five hours": (429, openai("Usage limit reached for 5 hour.", "x", "1308"), QuotaExhausted),
+    "Anthropic, usage": (400, openai("You have reached your specified API usage limits.", "x", None), QuotaExhausted),
+    "Ollama, cloud": (429, b'{"error": "you have reached your weekly usage limit"}', QuotaExhausted),
+    "Fireworks, suspended": (412, openai("reaching the monthly spending limit", "x", "FAILED"), QuotaExhausted),
+    "One API, quota": (
+        403,
+        openai("user quota is used up", "new_api_error", "insufficient_user_quota"),
+        QuotaExhausted,
+    ),
+    "SiliconFlow, balance": (403, b'{"code": 30001, "message": "account balance is insufficient"}', QuotaExhausted),
+    "Novita, balance": (
+        403,
+        b'{"code": 403, "reason": "NOT_ENOUGH_BALANCE", "message": "not enough balance"}',
+        QuotaExhausted,
+    ),
+    "Bedrock, throttled": (400, openai("ThrottlingException: Too many requests", "x", None), RateLimited),
+    "LiteLLM, rate": (400, openai("litellm.RateLimitError: no", "throttling_error", "400"), RateLimited),
+    "LiteLLM, key": (400, openai("Authentication Error", "auth_error", "400"), AuthFailed),
+    "Gemini, key expired": (400, openai("API key expired. Please renew the API key.", "x", None), AuthFailed),
+    "Gemini, no key": (400, openai("API Key not found. Please pass a valid API key.", "x", None), AuthFailed),
+    "Cloudflare, header": (400, cloudflare(6003, "Invalid request headers"), AuthFailed),
+    "Cloudflare, token": (403, cloudflare(9109, "Invalid access token"), AuthFailed),
+    "DeepSeek, model": (
+        400,
+        openai("Model Not Exist", "invalid_request_error", "invalid_request_error"),
+        ModelNotFound,
+    ),
+    "Hugging Face, model": (400, openai("not supported by any provider", "x", "model_not_supported"), ModelNotFound),
+    "Moonshot, overloaded": (429, openai("busy", "engine_overloaded_error", None), Unavailable),
+    "TGI, overloaded": (429, b'{"error": "Model is overloaded", "error_type": "overloaded"}', Unavailable),
+    "TGI, while it wrote": (424, b'{"error": "CUDA out of memory", "error_type": "generation"}', Unavailable),
+    "xAI, guidelines": (403, openai("Content violates usage guidelines.", "x", None), RequestRefused),
+    "Groq, no JSON": (400, openai("Failed to generate JSON.", "x", "json_validate_failed"), MalformedResponse),
+    "Groq, no answer": (400, openai("Parsing failed.", "x", "output_parse_failed"), MalformedResponse),
+    "Groq, more output than the model can": (
+        400,
+        openai("`max_tokens` must be less than or equal to `8192`, the `context_window` of this model", "x", None),
+        RequestRefused,
+    ),
+    "GitHub, context": (400, openai("Max size: 8000 tokens.", "x", "tokens_limit_reached"), ContextTooLong),
+    "OpenAI, a long message": (
+        400,
+        openai("Invalid 'messages[0].content': string too long.", "x", "string_above_max_length"),
+        ContextTooLong,
+    ),
+    "OpenAI, a long name": (
+        400,
+        openai("Invalid 'tools[0].function.name': string too long.", "x", "string_above_max_length"),
+        RequestRefused,
+    ),
+    "vLLM, nothing left to write": (
+        400,
+        openai("max_tokens must be at least 1, got -1200.", "x", None),
+        ContextTooLong,
+    ),
     # statuses alone
     "400, empty": (400, b"", RequestRefused),
     "401, empty": (401, b"", AuthFailed),
@@ -395,6 +450,35 @@ CONTEXTS = {
     ),
     "Groq": ("Please reduce the length of the messages or completion.", None, None),
     "Bedrock": ("Input is too long for requested model.", None, None),
+    "vLLM, embedded": (
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that it is not.",
+        4096,
+        5000,
+    ),
+    "Copilot": ("prompt token count of 140000 exceeds the limit of 128000", 128000, 140000),
+    "Kimi": ("Your request exceeded model token limit: 262144 (requested: 300000)", 262144, 300000),
+    "Azure": (
+        "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 509178 tokens.",
+        272000,
+        509178,
+    ),
+    "LM Studio, new": (
+        "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens",
+        4096,
+        5000,
+    ),
+    "Cohere": ("too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000.", 4081, 5000),
+    "Cerebras": (
+        "Please reduce the length of the messages or completion. Current length is 140000 while limit is 131072",
+        131072,
+        140000,
+    ),
+    "Qwen": ("Range of input length should be [1, 129024]", 129024, None),
+    "Doubao": ("Input length 200000 exceeds the maximum length 131072", 131072, 200000),
+    "llama-cpp-python": ("Requested tokens (5000) exceed context window of 2048", 2048, 5000),
+    "SGLang, limit": ("The input (280000 tokens) exceeds the model's limit (262144 tokens)", 262144, 280000),
+    "TGI": ("Input validation error: `inputs` must have less than 4096 tokens. Given: 5000", 4096, 5000),
+    "only the window": ("This model's maximum input length is 32768 tokens.", 32768, None),
     "with commas": (
         "This model's maximum context length is 128,000 tokens. However, you requested 150,000 tokens",
         128000,
@@ -435,6 +519,11 @@ WAITS = {
     "words, minutes": ({}, "Please try again in 1m3.5s.", 63.5),
     "words, hours": ({}, "Please try again in 1h2m3s.", 3723.0),
     "words, milliseconds": ({}, "Please try again in 6ms.", 0.006),
+    "words, whole minutes": ({}, "Please try again in 5 minutes.", 300.0),
+    "words, an hour": ({}, "Please try again in 1 hour 3 minutes.", 3780.0),
+    "words, wait": ({}, "Please wait 40 seconds before retrying.", 40.0),
+    "words, a raw body": ({}, '{"retryDelay": "17s"}', 17.0),
+    "a year that is none": ({"retry-after": "Wed, 21 Oct 99999 07:28:00 GMT"}, "", None),
     "words, retry in": ({}, "Please retry in 17.5s.", 17.5),
     "words without a number": ({}, "Please try again in a moment.", None),
     "none": ({}, "", None),
@@ -447,6 +536,12 @@ async def test_what_a_server_asks_to_wait_is_read(case):
     headers, words, expected = WAITS[case]
     error = error_of(429, headers, openai(f"Rate limit reached. {words}", "requests", "rate_limit_exceeded"))
     assert error.retry_after_s == expected
+
+
+async def test_what_a_server_asks_to_wait_may_stand_in_the_details():
+    """Gemini says it apart from its words."""
+    body = {"error": {"code": 429, "message": "Exhausted.", "details": [{"@type": "RetryInfo", "retryDelay": "17s"}]}}
+    assert error_of(429, {}, json.dumps([body]).encode()).retry_after_s == 17.0
 
 
 async def test_a_date_to_wait_for_is_seconds_from_now():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,24 +32,27 @@ from agentkit.models.http import first_words
 _CODES_OF: Mapping[type[ModelError], tuple[str, ...]] = {
     RateLimited: (
         "rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests", "tokens", "requests",
-        "throttling", "throttled", "slow_down",
+        "throttling", "throttling_error", "throttled", "slow_down",
     ),
     QuotaExhausted: (
         "insufficient_quota", "quota_exceeded", "exceeded_current_quota_error", "insufficient_balance", "arrearage",
-        "1113", "budget_exceeded", "billing_error", "billing_hard_limit_reached", "billing_not_active",
-        "payment_required", "3036", "4006",  # the last two: the daily allocation of Workers AI is used up
+        "1113", "1304", "1308", "1309", "1310", "budget_exceeded", "billing_error", "billing_hard_limit_reached",
+        "billing_not_active", "payment_required", "insufficient_user_quota", "pre_consume_token_quota_failed",
+        "3036", "4006",  # the daily allocation of Workers AI is used up
     ),
     ContextTooLong: (
         "context_length_exceeded", "context_window_exceeded", "model_context_window_exceeded",
-        "exceed_context_size_error", "string_too_long", "3006",
+        "exceed_context_size_error", "model_max_prompt_tokens_exceeded", "tokens_limit_reached", "string_too_long",
+        "3006",
     ),
     AuthFailed: (
         "invalid_api_key", "authentication_error", "invalid_authentication", "unauthenticated", "unauthorized",
-        "permission_error", "permission_denied", "account_deactivated", "10000", "9106", "5018", "3041", "3023",
+        "permission_error", "permission_denied", "account_deactivated", "auth_error", "expired_key",
+        "10000", "9106", "9109", "6003", "5018", "3041", "3023",
     ),
     ModelNotFound: (
-        "model_not_found", "model_decommissioned", "model_not_available", "invalid_model", "5007", "3042", "5028",
-        "5035",  # Cloudflare: it needs the paid plan
+        "model_not_found", "model_decommissioned", "model_not_available", "model_not_supported", "invalid_model",
+        "5007", "3042", "5028", "5035",  # Cloudflare: it needs the paid plan
         "7000", "7003",  # Cloudflare: no route, for the account id or the path is wrong
     ),
     RequestRefused: (
@@ -56,14 +60,17 @@ _CODES_OF: Mapping[type[ModelError], tuple[str, ...]] = {
         "3003", "5004", "5005", "5006", "5016", "5019", "5025", "8001", "8005", "8006", "7001", "2008", "3039",
     ),
     Unavailable: (
-        "overloaded_error", "overloaded", "engine_overloaded", "server_error", "internal_error", "internal",
-        "internal_server_error", "service_unavailable", "unavailable", "unavailable_error", "capacity_exceeded",
-        "timeout", "timeout_error", "deadline_exceeded", "3040", "3007", "3008", "7009",
+        "overloaded_error", "overloaded", "engine_overloaded", "engine_overloaded_error", "server_error",
+        "internal_error", "internal", "internal_server_error", "service_unavailable", "unavailable",
+        "unavailable_error", "capacity_exceeded", "timeout", "timeout_error", "deadline_exceeded", "3040", "3007",
+        "3008", "7009",
     ),
-    MalformedResponse: ("tool_use_failed",),  # Groq: what the model wrote is no call; another try may be one
+    MalformedResponse: (  # Groq: what the model wrote is no call, no JSON, no answer; another try may be one
+        "tool_use_failed", "json_validate_failed", "output_parse_failed",
+    ),
 }  # fmt: skip
 CODES = {code: kind for kind, codes in _CODES_OF.items() for code in codes}
-"""Codes and types that say more than the status, in lower case; the numbers are Cloudflare's, but for 1113 (Z.ai)."""
+"""Codes and types that say more than the status, in lower case; the numbers are Cloudflare's, 1113 to 1310 Z.ai's."""
 
 _VAGUE = (RequestRefused, Unavailable, None)
 """Kinds of codes that say little beside another one; None for a code that is not known."""
@@ -77,8 +84,10 @@ STATUSES: Mapping[int, type[ModelError]] = {
     409: Unavailable,
     410: ModelNotFound,
     413: ContextTooLong,
+    424: Unavailable,  # TGI: a fault while it wrote
     425: Unavailable,
     429: RateLimited,
+    499: Unavailable,
     501: RequestRefused,
 }
 
@@ -86,37 +95,48 @@ STATUSES: Mapping[int, type[ModelError]] = {
 _WORDS: tuple[tuple[type[ModelError], re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (
+        (RequestRefused, r"max_tokens\W+must be less than"),
         (ContextTooLong, r"context[ _](?:length|window|size|limit)|maximum (?:context|(?:prompt|input) length)"),
         (ContextTooLong, r"(?:prompt|input) is too long|too many (?:input )?tokens|reduce the length of"),
-        (ContextTooLong, r"tokens? (?:count )?.{0,60}exceeds?\b|too large for model|max_new_tokens\W+must be"),
-        (ContextTooLong, r"exceeds max(?:imum)? length|range of input length|sequence length|model token limit"),
-        (ContextTooLong, r"ContextWindowExceeded"),
-        (RequestRefused, r"input was flagged|max_(?:completion_)?tokens\W+is too large"),
-        (AuthFailed, r"(?:invalid|incorrect|missing|no) api key|api key (?:not valid|is (?:invalid|missing|not set))"),
+        (ContextTooLong, r"\btokens?\b.{0,60}\bexceeds?\b|too large for model|max_new_tokens\W+must be"),
+        (ContextTooLong, r"exceeds (?:the )?max(?:imum)? length|range of input length|sequence length|max_model_len"),
+        (
+            ContextTooLong,
+            r"longer than the maximum|must have less than \d+ tokens|model token limit|token limit exceeded",
+        ),
+        (ContextTooLong, r"ContextWindowExceeded|max_tokens must be at least 1, got -|\.content\W+string too long"),
+        (RequestRefused, r"input was flagged|violates usage guidelines|max_(?:completion_)?tokens\W+is too large"),
+        (AuthFailed, r"(?:invalid|incorrect|missing|no) api key"),
+        (AuthFailed, r"api key (?:not (?:valid|found)|expired|is (?:invalid|missing|not set))"),
         (ModelNotFound, r"not a valid model|no such model|(?:unknown|invalid) model|model identifier is invalid"),
-        (ModelNotFound, r"\bmodel\b.{0,120}\b(?:does not exist|not found|deprecated)"),
+        (ModelNotFound, r"\bmodel\b.{0,120}\b(?:(?:does )?not exist|not found|deprecated)"),
+        (RateLimited, r"rate.?limit(?:ed|error| (?:reached|exceeded))|too many requests|throttling"),
     )
 )
 """Words that say more than the status, where no code does."""
 _QUOTA = re.compile(
-    r"exceeded your current quota|insufficient[_ ](?:quota|balance|credits?|funds)|out of credits|"
-    r"(?:per|/) ?(?:day|month)\b|(?:daily|monthly)\b.{0,40}(?:limit|allocation|quota)|requires more credits|"
-    r"credit balance is too low|have any credits|key limit exceeded|free tier\b.{0,40}\bexhausted",
+    r"exceeded your current quota|(?:insufficient|not[_ ]enough)[_ ](?:quota|balance|credits?|funds)|out of credits|"
+    r"(?:per|/) ?(?:day|month)\b|(?:daily|weekly|monthly)\b.{0,40}(?:limit|allocation|quota)|requires more credits|"
+    r"balance is (?:too low|insufficient)|have any credits|key limit exceeded|free tier\b.{0,40}\bexhausted|"
+    r"usage limits?\b",
     re.IGNORECASE,
 )
 _WAIT = re.compile(
-    r"(?:try again|retry|retryDelay)\W*(?:in|after)?\W*(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?) ?(ms|s))?",
+    r"(?:try again|retryDelay|retry|wait)\W*(?:in|after|for)?\W*(?:(\d+) ?h(?:ours?)?\W*)?"
+    r"(?:(\d+) ?m(?:in(?:ute)?s?)?(?![a-z])\W*)?(?:(\d+(?:\.\d+)?) ?(ms|milliseconds?|s))?",
     re.IGNORECASE,
 )
 _LIMIT = re.compile(
-    r"(?:context (?:length|size|window|limit)|(?:prompt|input) length)(?: is| of)?(?: only)?[ :(]*(\d++)(?! \+)"
-    r"|> ?(\d+)|(\d+) maximum context|allowed \((\d+)\)|must be <= (\d+)",
+    r"(?:context (?:length|size|window)|maximum (?:(?:prompt|input|model) )?length|\blimit)(?: is| of)?(?: only)?"
+    r"[ :(]*(\d++)(?! \+)|> ?(\d+)|(\d+) maximum context|allowed \(?(\d+)"
+    r"|(?:must be <=|have less than|cannot exceed|should be \[1,|max size:) (\d+)",
     re.IGNORECASE,
 )
 _REQUESTED = re.compile(
-    r"requested (?:about |a total of )?(\d+) tokens|resulted in (\d+)|contains (?:at least )?(\d+)"
-    r"|passed (\d+) input tokens|(?:request|input|prompt) \((\d+) tokens|token count \((\d+)\)|too long: (\d+)"
-    r"|has (\d+) input tokens|given: (\d+)|limit: (\d+) \+",
+    r"requested (?:about |a total of )?(\d+) tokens|requested(?:: | tokens \()(\d+)|resulted in (\d+)"
+    r"|contains (?:at least )?(\d+)|passed (\d+) input tokens|(?:request|input|prompt) \((?:length )?(\d+)"
+    r"|token count (?:of )?\(?(\d+)|too long: (\d+)|has (\d+) input tokens|(?:given:|received) (\d+)|limit: (\d+) \+"
+    r"|(?:current length is|^input length) (\d+)|keep the first (\d+)",
     re.IGNORECASE,
 )
 _REQUESTED_OUTPUT = re.compile(r"requested (\d+) output tokens|too large: (\d+)|limit: \d+ \+ (\d+) >", re.IGNORECASE)
@@ -187,7 +207,7 @@ def _vagueness(code: str) -> int:
 
 
 def _codes(fields: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("code", "status", "type"):
+    for key in ("code", "status", "type", "error_type"):
         value = fields.get(key)
         if isinstance(value, str | int) and not isinstance(value, bool):
             yield str(value).strip().lower()
@@ -272,7 +292,7 @@ def kind_of(fault: Fault, status: int) -> type[ModelError]:
     """The kind of error that a fault is: by its code, then its words, then the status."""
     codes = [*fault.codes, *_CODE_IN_TEXT.findall(fault.message)]
     by_code = next((CODES[code] for code in codes if code in CODES), None)
-    if by_code in {None, RateLimited} and status in {200, 400, 403, 429} and _QUOTA.search(fault.message):
+    if by_code in {None, RateLimited} and status < 500 and _QUOTA.search(fault.message):
         return RateLimited if _asked_wait_s(fault.message) else QuotaExhausted
     if status == 413 and by_code is RateLimited:
         return ContextTooLong  # Groq: more tokens than a minute allows, so that no wait helps
@@ -298,15 +318,17 @@ def _retry_after_s(fault: Fault, headers: Mapping[str, str]) -> float | None:
         value = headers.get(name, "").strip()
         if re.fullmatch(r"\d{1,9}(\.\d*)?", value):
             return float(value) * unit_s
-        if value and (date := parsedate_tz(value)):
-            return max(0.0, mktime_tz(date) - time.time())
-    return _asked_wait_s(fault.message) or None
+        with suppress(ValueError, OverflowError):  # of a year that no calendar knows
+            if date := parsedate_tz(value):
+                return max(0.0, mktime_tz(date) - time.time())
+    details = (fault.fields or {}).get("details")  # Gemini: {"retryDelay": "17s"} among them
+    return _asked_wait_s(fault.message) or _asked_wait_s(_said(details)) or None
 
 
 def _asked_wait_s(text: str) -> float:
     """Seconds to wait by words such as `Please try again in 1m3.2s`; 0 if there are none."""
     for hours, minutes, number, unit in _WAIT.findall(text):
-        seconds = float(number or 0) * (0.001 if unit.lower() == "ms" else 1)
+        seconds = float(number or 0) * (0.001 if unit.lower().startswith("m") else 1)
         if total := int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds:
             return total
     return 0.0
