@@ -35,14 +35,16 @@ from agentkit.errors import MalformedResponse
 FINISH_REASONS: Mapping[str, str] = {
     **dict.fromkeys(("end_turn", "eos", "eos_token", "stop_sequence", "complete"), "stop"),
     **dict.fromkeys(("model_length", "max_tokens", "max_output_tokens", "max_length", "token_limit"), "length"),
-    "model_context_window_exceeded": "length",
+    **dict.fromkeys(("model_context_window_exceeded", "error_limit", "time_limit"), "length"),
     **dict.fromkeys(("function_call", "tool_call", "tool_use"), "tool_calls"),
     **dict.fromkeys(
         ("malformed_function_call", "unexpected_tool_call"), "tool_calls"
     ),  # Gemini, of a call that it lost
     **dict.fromkeys(("safety", "recitation", "prohibited_content", "blocklist", "spii"), "content_filter"),
     **dict.fromkeys(("sensitive", "refusal", "guardrail_intervened", "content_filtered"), "content_filter"),
+    **dict.fromkeys(("error_toxic", "image_safety", "image_prohibited_content", "language"), "content_filter"),
     **dict.fromkeys(("insufficient_system_resource", "network_error", "abort", "aborted"), "error"),
+    **dict.fromkeys(("cancelled", "canceled", "user_cancel"), "error"),
 }
 """Other servers' words for the finish reasons of chat completions."""
 
@@ -86,8 +88,9 @@ def is_whole_object(text: str) -> bool:
 
 def finish_reason_of(said: Any, *, has_calls: bool) -> str:
     """The finish reason in the words of chat completions; what is not known stays as it was said, in lower case."""
-    reason = said.strip().lower() if isinstance(said, str) else ""
-    reason = FINISH_REASONS.get(reason, reason)
+    reason = said.strip().lower().replace("-", "_") if isinstance(said, str) else ""
+    reason, _, detail = reason.partition(": ")  # Gemini: `content_filter: RECITATION`
+    reason = FINISH_REASONS.get(detail) or FINISH_REASONS.get(reason, reason)
     if has_calls and reason in {"", "stop"}:
         return "tool_calls"
     return reason or "stop"

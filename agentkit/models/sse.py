@@ -5,7 +5,7 @@ The rules of the HTML standard (section 9.2), and what servers make of them:
 * Lines end with LF, CRLF or CR; bytes may be cut anywhere, also inside a UTF-8 character; a BOM may stand in front.
 * An event is over at a blank line; its `data:` lines (one blank after the colon is dropped) are joined with LF.
 * Some servers put no blank line between events: a data line after one that is already whole begins a new event.
-* Some write a JSON error into the stream as a bare line: a line that begins with `{` counts as data.
+* Some write a JSON error or `[DONE]` into the stream as a bare line: it counts as data.
 * Whatever stands complete when the stream ends is an event too: the last blank line is often missing.
 """
 
@@ -117,7 +117,7 @@ class EventReader:
             events += self._events([line[len(_BOM) :]])
         elif line[:6] == b"event:":
             self._name = line[6:].strip()
-        elif line[:1] == b"{":
+        elif line[:1] == b"{" or line == _DONE:
             self._add(line, events)
 
     def _take(self) -> bytes:

@@ -249,6 +249,25 @@ STREAMS = {
         "",
         [("add", A1)],
     ),
+    "the index of the choice that is text": (
+        sse({"choices": [{"index": "0", "delta": {"content": "Hello."}, "finish_reason": "stop"}]}),
+        "Hello.",
+        [],
+    ),
+    "name and arguments in two items of one chunk": (
+        sse(
+            delta(
+                tool_calls=[
+                    {"index": 0, "id": "x", "function": {"name": "add"}},
+                    {"index": 0, "function": {"arguments": '{"a": 1,'}},
+                ]
+            ),
+            delta(tool_calls=[{"index": 0, "function": {"arguments": part}} for part in (' "b": ', "2}")]),
+            CALLS,
+        ),
+        "",
+        [("add", A1)],
+    ),
     "index only at first": (
         sse(piece(0, "add", '{"a": 1,', id="x"), piece(None, None, ' "b": 2}'), CALLS),
         "",
@@ -343,6 +362,7 @@ STREAMS = {
     "text after DONE": (sse(delta(content="Hello."), STOP) + sse(delta(content="More.")), "Hello.", []),
     "no DONE": (sse(delta(content="Hello."), STOP, done=False), "Hello.", []),
     "no finish reason": (sse(delta(content="Hello.")), "Hello.", []),
+    "DONE as a bare line": (sse(delta(content="Hello."), done=False) + b"[DONE]\n\n", "Hello.", []),
     "no blank line at the end": (sse(delta(content="Hello."), STOP).rstrip(b"\n"), "Hello.", []),
     "CRLF": (sse(ROLE, delta(content="Hello."), STOP, end="\r\n\r\n"), "Hello.", []),
     "CR": (sse(ROLE, delta(content="Hello."), STOP, end="\r\r"), "Hello.", []),

@@ -137,6 +137,13 @@ REASONS = {
     "eos": ("eos", [], "stop"),
     "content_filter": ("content_filter", [], "content_filter"),
     "SAFETY": ("SAFETY", [], "content_filter"),
+    "IMAGE_SAFETY": ("IMAGE_SAFETY", [], "content_filter"),
+    "ERROR_TOXIC": ("ERROR_TOXIC", [], "content_filter"),
+    "ERROR_LIMIT": ("ERROR_LIMIT", [], "length"),
+    "with a hyphen": ("content-filter", [], "content_filter"),
+    "with its detail": ("content_filter: RECITATION", [], "content_filter"),
+    "with a detail that nobody knows": ("content_filter: ODD", [], "content_filter"),
+    "a call that was filtered": ("function_call_filter: UNEXPECTED_TOOL_CALL", [call()], "tool_calls"),
     "one that we do not know": ("guardrail", [], "guardrail"),
     "a number": (3, [], "stop"),
 }
@@ -207,6 +214,20 @@ USAGE = {
         {"prompt_tokens": 10, "completion_tokens": 5, "prompt_cache_hit_tokens": 8},
         Usage(input_tokens=10, output_tokens=5, cached_tokens=8, requests=1),
     ),
+    "thoughts beside the completion": (  # xAI
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 5,
+            "total_tokens": 45,
+            "completion_tokens_details": {"reasoning_tokens": 30},
+        },
+        Usage(input_tokens=10, output_tokens=35, reasoning_tokens=30, requests=1),
+    ),
+    "thoughts in the total only": (  # Gemini
+        {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 45},
+        Usage(input_tokens=10, output_tokens=35, reasoning_tokens=30, requests=1),
+    ),
+    "a total of what is not told": ({"total_tokens": 45}, Usage(output_tokens=45, requests=1)),
     "neurons": (
         {"prompt_tokens": 10, "completion_tokens": 5, "neurons": 3.25},
         Usage(input_tokens=10, output_tokens=5, neurons=3.25, requests=1),
@@ -226,6 +247,8 @@ REASONING = {
     "reasoning_content": {"reasoning_content": "Hm."},
     "reasoning": {"reasoning": "Hm."},
     "thinking": {"thinking": "Hm."},
+    "reasoning_text": {"reasoning_text": "Hm."},
+    "details alone": {"reasoning_details": [{"type": "reasoning.text", "text": "Hm."}, {"type": "x", "data": "="}]},
     "both, the same": {"reasoning_content": "Hm.", "reasoning": "Hm."},
     "one of them null": {"reasoning_content": None, "reasoning": "Hm."},
     "one of them empty": {"reasoning_content": "", "reasoning": "Hm."},

@@ -227,7 +227,7 @@ class StreamReader:
         self._facts(chunk)
         deltas: list[Delta] = []
         for choice in _list(chunk.get("choices")):
-            if isinstance(choice, dict) and choice.get("index") in (None, 0):
+            if isinstance(choice, dict) and choice.get("index") in (None, 0, "0"):
                 deltas += self._choice(choice, payload)
         return [self._ours(delta) for delta in deltas]
 
@@ -378,7 +378,7 @@ def _part_text(part: Any) -> str:
 
 def reasoning_of(message: Mapping[str, Any]) -> str:
     """The reasoning of a message or delta, in whichever field it stands."""
-    for name in REASONING_FIELDS:
+    for name in (*REASONING_FIELDS, "reasoning_details"):
         if (value := message.get(name)) is not None and (text := _part_text(value)):
             return text
     return ""
@@ -391,15 +391,17 @@ def usage_of(usage: Any, *, requests: int = 0) -> Usage:
     read = usage.get
     prompt_details, output_details = read("prompt_tokens_details"), read("completion_tokens_details")
     total, sent = _count(read("total_tokens")), _count(read("prompt_tokens"), read("input_tokens"))
+    written = _count(read("completion_tokens"), read("output_tokens"), max(0, total - sent))
+    thought = max(0, total - sent - written) if sent else 0  # Gemini and xAI: no part of the completion, but paid
     return Usage(
         input_tokens=sent,
-        output_tokens=_count(read("completion_tokens"), read("output_tokens"), max(0, total - sent)),
+        output_tokens=written + thought,
         cached_tokens=_count(
             _inside(prompt_details, "cached_tokens"),
             read("prompt_cache_hit_tokens"),  # DeepSeek
             read("cached_tokens"),  # Moonshot
         ),
-        reasoning_tokens=_count(_inside(output_details, "reasoning_tokens"), read("reasoning_tokens")),
+        reasoning_tokens=_count(_inside(output_details, "reasoning_tokens"), read("reasoning_tokens"), thought),
         requests=requests,
         neurons=_amount(read("neurons")),
     )

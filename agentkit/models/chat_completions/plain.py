@@ -16,7 +16,7 @@ from agentkit.models.sse import ErrorEvent
 
 Kind: TypeAlias = type[TextEvent] | type[ReasoningEvent]
 
-REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
+REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
 KINDS: Mapping[str, Kind] = {"content": TextEvent, **dict.fromkeys(REASONING_FIELDS, ReasoningEvent)}
 """What a piece of each field is."""
 LESSONS = 64

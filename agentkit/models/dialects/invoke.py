@@ -35,13 +35,17 @@ def _dialects(label: str, before: str, closing: str, *outer: str) -> tuple[Diale
 
 
 def _dsml() -> tuple[Dialect, ...]:
-    """DSML with full-width bars, as trained, or with the ASCII bars of a proxy; V4.1 has a blank after the bars."""
+    """DSML with full-width bars, as trained, or with the ASCII bars of a proxy; V4.1 has a blank after the bars.
+
+    GigaChat 3.5 writes the same under the name of GCML.
+    """
     return tuple(
         dialect
+        for name in ("DSML", "GCML")
         for bar in ("｜", "|")
         for blank in ("", " ")
         for dialect in _dialects(
-            "dsml", f"<{bar}DSML{bar}{blank}", f"</{bar}DSML{bar}{blank}", "function_calls", "tool_calls", "calls"
+            "dsml", f"<{bar}{name}{bar}{blank}", f"</{bar}{name}{bar}{blank}", "function_calls", "tool_calls", "calls"
         )
     )
 
@@ -63,7 +67,7 @@ INVOKE = Family(
     name="invoke",
     models=(),
     dialects=(
-        *_dialects("invoke", "<", "</", "function_calls"),
+        *_dialects("invoke", "<", "</", "function_calls", "tool_calls", "tool_call"),
         *_dialects("invoke", "<antml:", "</antml:", "function_calls"),
     ),
     write=_write("function_calls"),

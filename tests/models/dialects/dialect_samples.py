@@ -377,6 +377,18 @@ POSITIVE = (
     ),
     Sample("invoke", '<invoke name="get_weather">\n<parameter name="city">Oslo</parameter>\n</invoke>', (OSLO,)),
     Sample(
+        "invoke",
+        'Hm.<tool_calls><invoke name="get_weather"><parameter name="city" string="true">Oslo</parameter></invoke></tool_calls>',
+        (OSLO,),
+        content="Hm.",
+    ),
+    Sample("invoke", '<tool_call>\n<invoke name="get_time">\n</invoke>\n</tool_call>', (TIME,)),
+    Sample(
+        "dsml",
+        '<｜GCML｜tool_calls><｜GCML｜invoke name="get_weather"><｜GCML｜parameter name="city" string="true">Oslo</｜GCML｜parameter></｜GCML｜invoke></｜GCML｜tool_calls>',
+        (OSLO,),
+    ),
+    Sample(
         "kimi-k3",
         'Hm.<|close|>think<|sep|><|open|>response<|sep|>I look.<|close|>response<|sep|><|open|>tools<|sep|><|open|>call tool="get_weather" index="1"<|sep|>'
         '<|open|>argument key="city" type="string"<|sep|>Oslo<|close|>argument<|sep|><|close|>call<|sep|><|close|>tools<|sep|><|close|>message<|sep|>',
