@@ -3,8 +3,9 @@
 To which call does a piece belong? Servers disagree, so the rules stand here, first match wins:
 
 1. A piece with no id, no name and no arguments is an end marker, no call.
-2. The index says where to look (a missing one: all calls so far). The id finds the call there; a piece
-   without an id goes to the last one.
+2. The index says where to look (a missing one: all calls so far). The id finds the call there, or elsewhere if the
+   piece has no name; a piece without an id goes to the last one there. Nothing but arguments, where no call is or a
+   whole one, goes on with the call of the piece before, unless that is whole: the index is wrong.
 3. A piece with a name and another id than that call's begins a new call (two calls at one index).
 4. Arguments that are a whole object cannot go on with another one: the same again is a repetition, `{}` was a
    placeholder, and anything else begins a new call.
@@ -360,6 +361,13 @@ class Assembler:
 
     def _draft_of(self, piece: CallPiece) -> _Draft | None:
         """The call that the piece belongs to; None: it begins a new one (rules 2 to 5)."""
+        draft, last = self._draft_at(piece), self._last
+        if piece.id or piece.name or last is None or draft is last or not (piece.arguments or "").strip():
+            return draft
+        return last if last.name and not last.ready and (draft is None or draft.ready) else draft
+
+    def _draft_at(self, piece: CallPiece) -> _Draft | None:
+        """The call that the index and the id of the piece speak of."""
         here = self._calls if piece.index is None else self._at.get(piece.index)
         if not here and not piece.name:
             here = self._at.get(None)  # the call began without an index
@@ -367,7 +375,7 @@ class Assembler:
             return None
         draft = here[-1]
         if piece.id is not None and draft.provider_id not in {None, piece.id}:
-            known = self._by_id.get((piece.index, piece.id))
+            known = self._by_id.get((piece.index if piece.name else None, piece.id))
             if known is None and piece.name:
                 return None
             draft = known or draft

@@ -254,6 +254,11 @@ ERRORS = {
     "LiteLLM, key": (400, openai("Authentication Error", "auth_error", "400"), AuthFailed),
     "Gemini, key expired": (400, openai("API key expired. Please renew the API key.", "x", None), AuthFailed),
     "Gemini, no key": (400, openai("API Key not found. Please pass a valid API key.", "x", None), AuthFailed),
+    "Cloudflare, gateway": (
+        400,
+        b'{"success": false, "result": [], "error": [{"code": 9109, "message": "Unauthorized"}]}',
+        AuthFailed,
+    ),
     "Cloudflare, header": (400, cloudflare(6003, "Invalid request headers"), AuthFailed),
     "Cloudflare, token": (403, cloudflare(9109, "Invalid access token"), AuthFailed),
     "DeepSeek, model": (

@@ -273,6 +273,46 @@ STREAMS = {
         "",
         [("add", A1)],
     ),
+    "the head of the second call at the index of the first": (
+        sse(
+            piece(0, "add", A1, id="x"),
+            piece(0, "opt", '{"a": 3,', id="y"),
+            piece(1, None, ' "b": '),
+            piece(1, None, "4}"),
+            CALLS,
+        ),
+        "",
+        [("add", A1), ("opt", A2)],
+    ),
+    "heads by the index of the tool, arguments by that of the call": (
+        sse(
+            piece(1, "opt", "", id="x"),
+            piece(0, None, '{"a": 1,'),
+            piece(0, None, ' "b": 2}'),
+            piece(0, "add", "", id="y"),
+            piece(1, None, '{"a": 3,'),
+            piece(1, None, ' "b": 4}'),
+            CALLS,
+        ),
+        "",
+        [("opt", A1), ("add", A2)],
+    ),
+    "fragments with their id at the other's index": (
+        sse(
+            piece(0, "add", '{"a": 1,', id="x"),
+            piece(1, "opt", '{"a": 3,', id="y"),
+            piece(0, None, ' "b": 4}', id="y"),
+            piece(1, None, ' "b": 2}', id="x"),
+            CALLS,
+        ),
+        "",
+        [("add", A1), ("opt", A2)],
+    ),
+    "the name beside the function": (
+        sse(delta(tool_calls=[{"index": 0, "id": "x", "name": "add", "function": {"arguments": A1}}]), CALLS),
+        "",
+        [("add", A1)],
+    ),
     "an end marker": (sse(piece(0, "add", A1, id="x"), MARKER, CALLS), "", [("add", A1)]),
     "an end marker without index": (
         sse(piece(0, "add", A1, id="x"), piece(None, None, "", id=None), CALLS),

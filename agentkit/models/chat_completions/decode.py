@@ -307,7 +307,7 @@ def call_pieces(message: Mapping[str, Any]) -> Iterator[CallPiece]:
         yield CallPiece(
             index=_index(item.get("index"), position if len(items) > 1 else None),
             id=text_of(item.get("id")) or None,
-            name=text_of(function.get("name")) or None,
+            name=text_of(function.get("name") or item.get("name")) or None,
             arguments=arguments if isinstance(arguments, str) or arguments is None else _json(arguments),
             extra=_kept(item, _OF_CALL),
         )

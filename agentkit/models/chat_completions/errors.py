@@ -169,10 +169,10 @@ def fault_in(body: Any) -> Fault | None:
     match body:
         case [Mapping() as first, *_]:
             return fault_in(first)
+        case {"errors": [_, *_] as errors} | {"error": [_, *_] as errors}:
+            return _joined([_fault(error, body) for error in errors])
         case {"error": error} if error:
             return _fault(error, body)
-        case {"errors": [_, *_] as errors}:
-            return _joined([_fault(error, body) for error in errors])
         case {"detail": detail} if detail:
             return _fault(detail, body)
         case {"success": False} | {"object": "error"} | {"type": "error"} | {"status": "error"}:
