@@ -50,11 +50,13 @@ class Plan:
     Attributes:
         room: How many calls may run; the others are refused with outcome `limit`. None: all.
         last: The limit that made the last request the last one; none but the output may run then.
+        spent: The limit that the answer crossed; neither may any run then.
     """
 
     kind: ClassVar[Literal["plan"]] = "plan"
     room: int | None = None
     last: StopReason | None = None
+    spent: StopReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +136,8 @@ def next_action(state: State, limits: Limits, now: float) -> Action:
             return _models_turn(state, limits, now)
         case Phase.PLAN:
             last = _last_request(state, limits, state.steps)
-            room = 0 if last or _spent(state, limits, now) else _room(state, limits)
-            return Plan(room=room, last=last)
+            spent = None if last else _spent(state, limits, now)
+            return Plan(room=0 if last or spent else _room(state, limits), last=last, spent=spent)
         case Phase.APPROVAL:
             return AskApproval(calls=tuple(i for i, call in state.open.items() if call.undecided))
         case Phase.TOOLS:

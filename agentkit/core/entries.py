@@ -56,7 +56,8 @@ class Planned:
     Attributes:
         calls: The plan of each call.
         waves: In what order the calls run that are not refused.
-        last: The limit that made the request before this batch the last one of the turn, if one did.
+        last: The limit that made the request before this batch the last one of the turn, if one did, or that its
+            answer crossed, if that keeps a call from running.
     """
 
     kind: ClassVar[Literal["planned"]] = "planned"

@@ -139,8 +139,9 @@ class State:
         summarised: Nothing but a summary has come since the last answer.
         same_steps: How many steps in a row had the same calls and results.
         noted: The model was told that it repeats itself.
-        last: The limit that ended the budget, once the batch after the last request is planned.
-        batch_failed: A call of the open batch, other than the output, failed, and the model can still be told.
+        last: The limit that ended the budget, once a batch is planned that it keeps from running.
+        batch_failed: A call of the open batch, other than the output, failed or had no room, and the model can still
+            be told; what a deadline kept from running does not count.
         output: The accepted arguments of the call that carries the output; None otherwise.
     """
 
@@ -309,7 +310,7 @@ class State:
                 self.output = planned.arguments
             elif entry.outcome == "invalid":
                 self._output_invalid = True
-        elif entry.is_error and entry.outcome != "limit" and self.last is None:
+        elif entry.is_error and self.last is None and not (entry.outcome == "limit" and call.runs):
             self.batch_failed = True
         del self.open[entry.call_id]
         self._in_flight -= call.started

@@ -16,7 +16,7 @@ from agentkit.tooling.invoke import prepare
 from agentkit.tooling.lanes import plan_waves
 
 LAST_REQUEST = "not run: the limit on {last} is reached. Answer with what you have."
-NO_ROOM = "not run: a limit of this run is reached."
+NO_ROOM = "not run: the limit on tool calls is reached."
 TOO_OFTEN = "not run: {name} may be called {count} times in this conversation turn, and it was."
 
 
@@ -32,7 +32,8 @@ def plan_batch(run: Run, action: Plan) -> Planned:
             used[one.name] = used.get(one.name, 0) + 1
         planned.append(one)
     runs = [run.offered[p.name] if p.refusal is None and not p.is_output else None for p in planned]
-    return Planned(calls=tuple(planned), waves=plan_waves(runs), last=action.last)
+    cut = any(p.outcome == "limit" for p in planned)
+    return Planned(calls=tuple(planned), waves=plan_waves(runs), last=action.last or (action.spent if cut else None))
 
 
 def _plan_call(run: Run, call: ToolCall, action: Plan, room: int | None, used: dict[str, int]) -> PlannedCall:
@@ -53,8 +54,8 @@ def _plan_call(run: Run, call: ToolCall, action: Plan, room: int | None, used: d
             run.explanation = str(fault)
             return replace(refused(str(fault), "invalid"), is_output=True)
         return PlannedCall(call_id=call.id, name=name, arguments=read.text, repaired=read.repaired, is_output=True)
-    if action.last is not None:
-        return refused(LAST_REQUEST.format(last=action.last.removesuffix("_s")), "limit")
+    if last := action.last or action.spent:
+        return refused(LAST_REQUEST.format(last=last.removesuffix("_s")), "limit")
     tool = tools[name]
     try:
         prepared = prepare(tool, call.arguments, truncated=call.truncated)

@@ -265,6 +265,7 @@ class Run:
         answer = source if isinstance(source, Assistant) else Assistant(content=source)
         try:
             self.output = await self._output_in(answer, may_be_blank=may_be_blank)
+            self.explanation = ""
         except OutputFault as fault:
             self.explanation = str(fault)
             if self.task.raise_tool_errors and fault.__cause__ is not None:

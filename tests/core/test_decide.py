@@ -308,7 +308,7 @@ def test_aborted_answers_count_against_the_budget():
     ("entries", "action"),
     [
         ([ASK], Finish(reason="deadline_s")),
-        (BATCH, Plan(room=0)),
+        (BATCH, Plan(room=0, spent="deadline_s")),
         (RUNNING, RunTools(lanes=(("a",),), expired=True)),
         ([ASK, Assistant(content="42")], CheckOutput(reason="finished", may_correct=True)),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel
 
 from agentkit import Agent, Assistant, Limits, NativeOutput, PromptedOutput, Retry, ToolOutput, UsageError, tool
 from agentkit.core.events import RetryEvent, TextEvent
+from agentkit.core.messages import Usage
 from agentkit.models.scripted import Scripted, call
 
 pytestmark = pytest.mark.anyio
@@ -234,6 +235,49 @@ async def test_the_first_valid_output_counts():
     assert 5 not in ran
     assert contents(result)[0] == "not this one"
     assert "accepted already" in contents(result)[2]
+
+
+@pytest.mark.parametrize("limits", [Limits(tool_calls=1), Limits()])
+async def test_an_output_beside_a_call_that_had_no_room_is_not_accepted(limits):
+    """It may say that the work was done: the model sees first that it was not."""
+    sent = []
+
+    @tool(max_calls=1 if limits.tool_calls is None else None)
+    async def send(n: int) -> int:
+        sent.append(n)
+        return n
+
+    both = [call("send", n=1), call("send", n=2), call("final_result", number=2)]
+    result = await finish([both, call("final_result", number=1)], [send], output=Invoice, limits=limits)
+    assert (result.output.number, sent) == (1, [1])
+    assert result.stop_reason == ("finished" if limits.tool_calls is None else "tool_calls")
+    assert "not accepted yet" in contents(result)[2]
+
+
+@pytest.mark.parametrize("limits", [{"tokens": 5}, {"cost_usd": 0.5}])
+async def test_an_output_beside_a_call_that_the_budget_refused_is_accepted_under_its_name(limits):
+    """Nobody can be asked again, so the run says why the call was not run."""
+    ran = []
+
+    @tool
+    async def send(n: int) -> int:
+        return ran.append(n)
+
+    usage = Usage(requests=1, output_tokens=9)
+    both = Assistant(tool_calls=(call("send", n=1), call("final_result", number=2)), usage=usage, cost_usd=1.0)
+    result = await finish([both], [send], output=Invoice, limits=Limits(**limits))
+    assert (result.output.number, result.stop_reason, ran) == (2, *limits, [])
+    assert "the limit on" in contents(result)[0]
+    alone = replace(both, tool_calls=both.tool_calls[1:])
+    assert (await finish([alone], [send], output=Invoice, limits=Limits(**limits))).stop_reason == "finished"
+
+
+async def test_a_run_that_finished_has_nothing_to_explain():
+    """What was wrong with earlier answers ended nothing."""
+    bad, good = call("final_result", number="x"), call("final_result", number=7)
+    assert (await finish([[bad, good]], output=Invoice)).explanation == ""
+    assert (await finish(["nonsense", '{"number": 7}'], output=Invoice)).explanation == ""
+    assert (await finish([bad], output=Invoice, limits=Limits(corrections=0))).explanation != ""
 
 
 async def test_every_prefix_of_a_typed_run_finishes_the_same():
