@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Generic, Literal, Unpack, cast, overload
@@ -317,7 +317,7 @@ class Agent(Generic[Deps, Out]):
     def _going_on(self, stopped: Stopped, options: RunOptions) -> RunOptions:
         if isinstance(stopped, str):
             return {**options, "session": stopped}
-        if stopped.session is not None and self._store is not None:
+        if isinstance(stopped, Result) and stopped.session is not None and self._store is not None:
             return {**options, "session": stopped.session}
         return {**options, "history": stopped}
 
@@ -346,7 +346,7 @@ class Agent(Generic[Deps, Out]):
                 run.restore(log.entries)
                 return await _go(run, question, decisions)
             finally:
-                with anyio.CancelScope(shield=True):
+                with anyio.CancelScope(shield=True), suppress(StoreError):  # the lease runs out: no reason to fail
                     await log.close()
         finally:
             running_in.reset(inside)

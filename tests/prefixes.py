@@ -9,6 +9,7 @@ on, and whose tools give the results: what it leads to is compared with what the
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import anyio
 from agentkit import agent, errors
 from agentkit.core.chat_format import to_openai
 from agentkit.core.codec import decode, encode
-from agentkit.core.entries import Entry, ModelFailed, Summary
+from agentkit.core.entries import Decision, Entry, ModelFailed, Summary
 from agentkit.core.events import TextEvent, ToolCallReady
 from agentkit.core.messages import NO_USAGE, Assistant, ToolCall, ToolResult, Usage, User
 from agentkit.core.state import Phase, fold
@@ -207,7 +208,13 @@ class _Replay:
 
     def decide(self, call: ToolCall) -> Any:
         """What was decided."""
-        return self.decisions.get(call.id, False)
+        match self.decisions.get(call.id):
+            case Decision(arguments=str() as arguments):
+                return json.loads(arguments)
+            case Decision(verdict="allow"):
+                return True
+            case decided:
+                return decided.reason if decided else False
 
 
 class _Validator:

@@ -82,7 +82,7 @@ def write_answers(path: Path, answers: Sequence[BatchAnswer]) -> None:
     """One line an item, in the order of the questions; the file is whole or not there."""
     text = "".join(json.dumps(_line(answer), ensure_ascii=False) + "\n" for answer in answers)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.write_text(text, encoding="utf-8", errors="replace")
     unfinished.replace(path)
 
 
@@ -116,7 +116,7 @@ def _model_id(name: str | None) -> str:
 def _item(line: str, where: str) -> str | dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UsageError(f"{where}: not JSON; write a text in quotes, or an object with a question") from None
     if isinstance(value, str) and value:
         return value

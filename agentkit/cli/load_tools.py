@@ -52,7 +52,7 @@ def _from_file(path: Path) -> list[Any]:
         spec.loader.exec_module(module)
     except UsageError:
         raise
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:
         raise UsageError(f"--tools {path}: it failed with {type(fault).__name__}: {fault}") from fault
     found = [value for value in vars(module).values() if isinstance(value, Tool)] or _functions(module)
     if not found:
@@ -74,5 +74,5 @@ def _named(spec: str) -> Any:
         raise UsageError(f"--tools {spec}: give a file (tools.py) or package:name")
     try:
         return getattr(importlib.import_module(package), name)
-    except (ImportError, AttributeError) as fault:
+    except (Exception, SystemExit) as fault:
         raise UsageError(f"--tools {spec}: {fault}") from fault

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from io import StringIO, TextIOWrapper
 
 from agentkit.agent import Agent
 from agentkit.cli.batch import add_batch, run_batch
@@ -20,6 +22,9 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (those of the process by default); gives the exit code."""
     options = _parser().parse_args(argv)
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a locale cannot carry is no reason to fail
     try:
         return _run(options)
     except UsageError as fault:
@@ -28,9 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(fault, FAILED)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone
-        sys.stderr.close()
-        return FAILED
+    except OSError as fault:  # a full disk, a folder that is not there, a reader of our output that has gone
+        _give_up_output()
+        return FAILED if isinstance(fault, BrokenPipeError) else _complain(fault, FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,13 +64,15 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "models":
         run_models(options)
         return OK
-    question = sys.stdin.read() if options.question == "-" else options.question
+    question = options.question
+    if question == "-":
+        question = "" if sys.stdin is None else sys.stdin.read()
     if not question.strip():
         raise UsageError('the question is empty; ask something: agentkit run "What is 23 * 47?"')
     tools = load_tools(options.tools) if options.tools else ready_tools()
     agent: Agent[None, str] = Agent(options.model, tools=tools)
     style = Machine if options.json else Human
-    show = style(sys.stdout, stream=options.stream, verbose=options.verbose)
+    show = style(sys.stdout or StringIO(), stream=options.stream, verbose=options.verbose)
     result: Result[str] | None = None
     for event in agent.stream(question):
         show.event(event)
@@ -75,6 +82,15 @@ def _run(options: argparse.Namespace) -> int:
         stopped = "nothing came back" if result is None else f"no answer (stopped: {result.stop_reason})"
         return _complain(stopped, FAILED)
     return OK
+
+
+def _give_up_output() -> None:
+    """If nobody takes the rest of our output, the exit shall not try it again and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            sys.stdout.close()
 
 
 def _complain(fault: object, code: int) -> int:

@@ -109,7 +109,7 @@ class Machine:
         }
 
     def _print(self, value: Mapping[str, Any]) -> None:
-        self._out.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._out.write(json.dumps(value) + "\n")  # ASCII: any locale can carry it
         self._out.flush()
 
 

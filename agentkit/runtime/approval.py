@@ -15,7 +15,7 @@ from agentkit.runtime.run import Run
 
 
 async def ask(run: Run, action: AskApproval) -> bool:
-    """Have the calls decided by the run's approver; False if there is none.
+    """Have the calls decided by the run's approver; False if there is none, or none in time.
 
     All calls of the batch are decided before anything of it runs.
     """
@@ -24,10 +24,13 @@ async def ask(run: Run, action: AskApproval) -> bool:
         return False
     for call_id in action.calls:
         call = run.shown(run.state.open[call_id])
-        answer = approve(call)
-        if inspect.isawaitable(answer):
-            answer = await answer
-        await run.append(decision(call, answer))
+        with run.deadline():
+            answer = approve(call)
+            if inspect.isawaitable(answer):
+                answer = await answer
+            await run.append(decision(call, answer))
+            continue
+        return False
     return True
 
 
@@ -38,10 +41,6 @@ def decision(call: ToolCall, answer: Any) -> Decision:
         UsageError: The answer is none of these.
     """
     match answer:
-        case Decision() if answer.call_id == call.id:
-            return answer
-        case Decision():
-            raise UsageError(f"a decision about {answer.call_id!r} was given for the call {call.id!r}")
         case True:
             return Decision(call_id=call.id, verdict="allow")
         case False:
@@ -51,7 +50,7 @@ def decision(call: ToolCall, answer: Any) -> Decision:
         case Mapping():
             try:
                 text = json.dumps(dict(answer), ensure_ascii=False, allow_nan=False)
-            except (TypeError, ValueError) as fault:
+            except (TypeError, ValueError, RecursionError) as fault:
                 raise UsageError(f"the edited arguments of {call.name} are no JSON: {fault}") from None
             return Decision(call_id=call.id, verdict="edit", arguments=text)
         case _:

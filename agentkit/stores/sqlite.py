@@ -100,6 +100,7 @@ class SQLiteLog:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._db: sqlite3.Connection
+        self._file: tuple[int, int] | None
         self.entries: tuple[Entry, ...] = ()
 
     # ---- what the runtime calls ----
@@ -111,8 +112,7 @@ class SQLiteLog:
             Conflict: Another process has taken the session over; the entry was not kept.
             StoreError: The entry could not be kept.
         """
-        text = json.dumps(encode(entry), ensure_ascii=True)
-        await _in_thread(lambda: self._append(text))
+        await _in_thread(lambda: self._append(entry))
 
     async def close(self) -> None:
         """Give the session free."""
@@ -124,6 +124,7 @@ class SQLiteLog:
         """Open the file, take the lease, read the transcript, and keep giving signs of life."""
         with _told(self._path):
             self._db = _connect(self._path, durable=self._durable)
+            self._file = _identity(self._path)
             try:
                 with _transaction(self._db):
                     self._take_lease()
@@ -162,14 +163,17 @@ class SQLiteLog:
             (self._session, self._owner, self._fence, now + self._lease_s),
         )
 
-    def _append(self, text: str) -> None:
+    def _append(self, entry: Entry) -> None:
         with self._lock, _told(self._path):
+            text = json.dumps(encode(entry), ensure_ascii=True)
             with _transaction(self._db):
                 self._renew()
                 self._db.execute("INSERT INTO entries VALUES (?, ?, ?)", (self._session, self._seq, text))
             self._seq += 1
 
     def _renew(self) -> None:
+        if _identity(self._path) != self._file:
+            raise StoreError(f"{self._path} was removed or replaced while a run worked on it; nothing was appended")
         changed = self._db.execute(
             "UPDATE leases SET until = ? WHERE session = ? AND fence = ? AND owner = ?",
             (time.time() + self._lease_s, self._session, self._fence, self._owner),
@@ -185,7 +189,7 @@ class SQLiteLog:
                         return
                     with _transaction(self._db):
                         self._renew()
-            except Conflict:
+            except StoreError:
                 return  # the next append says it aloud
             except sqlite3.Error:
                 continue  # a file that is locked or a disk that is full may be better next time
@@ -230,6 +234,14 @@ def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:
     return db
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands there: one that was removed is written to without a fault, and nobody reads it."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
 @contextmanager
 def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing, and alone: the write lock is taken at the start."""
@@ -245,10 +257,10 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """SQLite's faults as ours."""
+    """SQLite's faults as ours, and those of a name or an entry that it cannot hold."""
     try:
         yield
-    except sqlite3.Error as fault:
+    except (sqlite3.Error, TypeError, ValueError, RecursionError) as fault:
         raise StoreError(f"{path}: {fault}") from fault
 
 

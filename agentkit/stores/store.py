@@ -25,7 +25,11 @@ class SessionLog(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give the session free."""
+        """Give the session free.
+
+        Raises:
+            StoreError: It stays taken until its lease runs out; a run does not fail for it.
+        """
         ...
 
 

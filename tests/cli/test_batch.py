@@ -89,6 +89,9 @@ def test_new_questions_are_sent_and_old_ones_are_not(server, questions):
         ("12\n", "question, prompt or messages"),
         ('{"prompt": "x", "temperature": 9}', "temperature=9"),
         ('{"prompt": ""}', "needs a text"),
+        ('{"messages": null}', "needs a text"),
+        ('{"messages": 5}', "needs a text"),
+        ("[" * 100_000, "not JSON"),
         ('{"messages": [{"role": "user", "content": null}]}', "needs a text"),
     ],
 )
@@ -197,3 +200,19 @@ def test_a_process_killed_while_the_server_answers_goes_on(questions, monkeypatc
         texts, unknown = ended(server, questions, monkeypatch)
         assert (texts, unknown) == (ANSWERS, request_number == 1)
         assert len(server.paid) == len(QUESTIONS) * (2 if unknown else 1)
+
+
+def test_a_folder_that_is_not_there_is_one_clear_line(server, questions, capsys):
+    """Before anything is paid."""
+    assert main(["batch", str(questions), "--out", str(questions.parent / "no" / "answers.jsonl")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not server.requests
+
+
+def test_names_that_are_no_unicode_are_answered(server, questions):
+    """What no file can carry is a question mark in it."""
+    questions.write_text('{"id": "\\ud800", "question": "Name a river"}')
+    for _ in range(2):
+        code, [line] = batch(questions)
+        assert (code, line["external_reference"], line["answer"]) == (0, "?", "Name a river")
+    assert len(server.paid) == 1

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from scripted_server import scripted_server
@@ -158,3 +159,49 @@ def test_a_server_that_is_not_there_is_one_clear_line():
     assert done.returncode == 1
     assert "127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("style", [[], ["--stream"], ["--json"]], ids=["plain", "stream", "json"])
+def test_a_locale_that_cannot_carry_the_answer_shows_it_escaped(served, style):
+    """Nobody loses an answer that is paid for."""
+    done = served(["\u6f22 \U0001f600 \xe9"], "Hi", *style, env={"PYTHONIOENCODING": "ascii:strict"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u6f22" in done.stdout
+    if style == ["--json"]:
+        assert json.loads(done.stdout)["output"] == "\u6f22 \U0001f600 \xe9"
+
+
+def test_a_question_that_is_no_text_in_this_locale_is_asked_escaped(served):
+    """From standard input."""
+    done = served(["Hello."], "-", stdin="Say \xe9", env={"PYTHONIOENCODING": "ascii:strict"})
+    assert done.returncode == 0
+    assert done.bodies[0]["messages"][-1]["content"] == "Say \\xc3\\xa9"
+
+
+@pytest.mark.parametrize(
+    ("redirected", "code", "lines"),
+    [("| head -c 1", 1, 0), ("> /dev/full", 1, 1), (">&-", 0, 0), ("- <&-", 2, 1)],
+    ids=["gone", "full", "closed", "no input"],
+)
+def test_an_output_that_takes_nothing_is_one_line_at_most(redirected, code, lines):
+    """And the exit code says how it went."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this machine has no /dev/full")
+    question = "" if redirected.startswith("-") else "Hi --stream "
+    with scripted_server(["word " * 20_000]) as server:
+        env = {**os.environ, "OPENAI_API_KEY": "sk-x", "OPENAI_BASE_URL": server.url, "AGENTKIT_MODEL": "openai:m"}
+        command = f"{sys.executable} -m agentkit run {question}{redirected}; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, lines), done.stderr
+
+
+@pytest.mark.parametrize("spec", ["..:tool", "broken:tool", "exits:tool", "broken.py", "exits.py"])
+def test_tools_that_cannot_be_imported_are_one_clear_line(tmp_path, spec):
+    """Whatever their module does."""
+    (tmp_path / "broken.py").write_text("raise RuntimeError('no database')")
+    (tmp_path / "exits.py").write_text("import sys; sys.exit(3)")
+    named = str(tmp_path / spec) if spec.endswith(".py") else spec
+    done = agentkit("run", "Hi", "--tools", named, env={"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"})
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert named in done.stderr

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 from harness import answered, contents
 
-from agentkit import Agent, RunStopped, UsageError, tool
+from agentkit import Agent, Limits, RunStopped, UsageError, tool
+from agentkit.core.entries import Decision
 from agentkit.models.scripted import Scripted, call
 from agentkit.stores.memory import Memory
 
@@ -141,4 +143,46 @@ async def test_what_a_human_denied_stays_denied_when_the_user_goes_on():
         "denied by the user: too dear",
         "denied by the user: the user went on to something else",
     ]
+    assert result.output == "done"
+
+
+DEEP: dict = {}
+for _ in range(10_000):
+    DEEP = {"amount": DEEP}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, 1, Decision(call_id="x", verdict="edit"), {"amount": float("nan")}, {"amount": {5}}, DEEP],
+    ids=["none", "number", "entry", "nan", "set", "deep"],
+)
+async def test_what_is_no_decision_is_refused_and_nothing_is_decided(answer):
+    """Beside a good one, too: both calls wait on."""
+    log, store = [], Memory()
+    agent = Agent(Scripted([[call("pay", amount=1), call("pay", amount=2)]]), tools(log), store=store)
+    first, second = (await agent.arun("go", session="s")).pending
+    with pytest.raises(UsageError, match="pay"):
+        await agent.aresume("s", {first.id: True, second.id: answer})
+    assert len((await agent.aresume("s")).pending) == 2
+    assert log == []
+
+
+async def test_a_human_who_does_not_decide_in_time_leaves_the_calls_waiting():
+    """The deadline ends the wait, and what was decided before it stays decided."""
+    log, store = [], Memory()
+    lines = [[call("pay", amount=1), call("pay", amount=2)], "done"]
+
+    async def approve(wanted):
+        if "2" in wanted.arguments:
+            await anyio.sleep_forever()
+        return True
+
+    slow = Agent(Scripted(lines), tools(log), store=store, approve=approve, limits=Limits(deadline_s=0.05))
+    with anyio.fail_after(5):
+        waiting = await slow.arun("go", session="s")
+    assert waiting.stop_reason == "approval"
+    assert [c.arguments for c in waiting.pending] == ['{"amount": 2}']
+    assert log == []
+    result = await Agent(slow.model, tools(log), store=store).aresume("s", {waiting.pending[0].id: False})
+    assert log == ["pay 1"]
     assert result.output == "done"

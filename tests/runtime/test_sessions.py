@@ -11,7 +11,7 @@ import time
 import pytest
 from harness import answered, contents
 
-from agentkit import Agent, UsageError, tool
+from agentkit import Agent, StoreError, UsageError, tool
 from agentkit.core.state import fold
 from agentkit.models.scripted import Scripted, call
 from agentkit.stores import Memory, SQLite
@@ -166,3 +166,37 @@ async def test_an_idempotent_call_in_flight_runs_again_and_another_is_not():
     assert contents(result)[0] == "seen"
     assert "unknown" in contents(result)[1]
     assert answered(result)
+
+
+class Failing:
+    """A store whose sessions cannot be given back."""
+
+    def __init__(self) -> None:
+        self._store = Memory()
+
+    async def open(self, session):
+        log = await self._store.open(session)
+        close = log.close
+
+        async def closed():
+            await close()
+            raise StoreError("the connection is gone")
+
+        log.close = closed
+        return log
+
+
+async def test_a_session_that_cannot_be_given_back_does_not_cost_the_answer():
+    """Nor does it hide why a run failed."""
+    agent = Agent(Scripted(["one", ValueError("the model broke")]), store=Failing())
+    assert (await agent.arun("first", session="s")).output == "one"
+    with pytest.raises(ValueError, match="the model broke"):
+        await agent.arun("second", session="s")
+
+
+async def test_resume_of_nothing_is_refused():
+    """As of a session that is empty."""
+    agent = Agent(Scripted([]), store=Memory())
+    for nothing in (None, "s", []):
+        with pytest.raises(UsageError, match="nothing to go on with"):
+            await agent.aresume(nothing)

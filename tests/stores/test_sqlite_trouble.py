@@ -15,7 +15,7 @@ import pytest
 
 from agentkit import Agent
 from agentkit.core.entries import Note
-from agentkit.core.messages import User
+from agentkit.core.messages import Assistant, User
 from agentkit.errors import Conflict, StoreError, UsageError
 from agentkit.models.scripted import Scripted
 from agentkit.stores import SQLite, sqlite
@@ -296,3 +296,47 @@ def test_who_reads_a_lease_to_take_it_is_alone_with_it(tmp_path):
         other.execute("BEGIN IMMEDIATE")
     other.close()
     db.close()
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+async def test_a_file_that_is_lost_under_a_run_is_told(tmp_path, how):
+    """Nothing is written where nobody would read it."""
+    path = tmp_path / "runs.db"
+    log = await SQLite(path).open("s")
+    await log.append(User(content="go"))
+    path.unlink()
+    if how == "replaced":
+        await written(path)
+    with pytest.raises(StoreError, match="removed or replaced") as caught:
+        await log.append(Note(content="lost"))
+    assert not isinstance(caught.value, Conflict)
+    await log.close()
+
+
+@pytest.mark.parametrize("what", [object(), {1, 2}, b"x"])
+async def test_what_no_file_can_keep_is_told(tmp_path, what):
+    """A StoreError with the run as far as it came; the session stays as it was."""
+
+    class Odd:
+        async def call(self, request, emit=None):
+            return Assistant(content="x", extra={"odd": what})
+
+    agent = Agent(Odd(), store=SQLite(tmp_path / "runs.db"))
+    with pytest.raises(StoreError, match="not JSON serializable") as caught:
+        await agent.arun("go", session="s")
+    assert [e.kind for e in caught.value.result.entries] == ["user"]
+    assert [e.kind for e in await kept(tmp_path / "runs.db")] == ["user"]
+
+
+async def test_any_session_name_serves_that_is_text(tmp_path):
+    """NUL, quotes and line ends too; what is no Unicode is refused by the name of the file."""
+    path = tmp_path / "runs.db"
+    names = ["a", "a\0b", "a\0", "'; DROP TABLE entries; --", " ", "\n", "../x", "\u00e9", "e\u0301", "x" * 100_000]
+    for name in names:
+        log = await SQLite(path).open(name)
+        await log.append(User(content=name))
+        await log.close()
+    for name in names:
+        assert [e.content for e in await kept(path, name)] == [name]
+    with pytest.raises(StoreError, match="runs.db"):
+        await SQLite(path).open("\ud800")

@@ -179,7 +179,7 @@ class Run:
             raise MalformedResponse("the queue gave no request id", retryable=False)
 
     async def _wait(self) -> None:
-        delay_s = self.poll_s
+        delay_s = max(0.0, self.poll_s)
         while True:
             for chunk in list(self._mine().values()):
                 await self._poll(chunk)
@@ -307,7 +307,8 @@ def checked_body(body: Mapping[str, Any], settings: Settings, ranges: Ranges, ma
     """
     if not isinstance(body, Mapping) or ("prompt" in body) == ("messages" in body):
         raise UsageError(f"an item of a batch needs either prompt or messages, got {sorted(body)}")
-    texts = [body["prompt"]] if "prompt" in body else [_content(message) for message in body["messages"]]
+    messages = body.get("messages")
+    texts = [_content(one) for one in messages] if isinstance(messages, Sequence) else [body.get("prompt")]
     if not texts or not all(isinstance(text, str) for text in texts) or ("prompt" in body and not body["prompt"]):
         raise UsageError("an item of a batch needs a text: a prompt, or messages with a role and a content each")
     given = {name: body[name] for name in ranges if body.get(name) is not None}

@@ -58,13 +58,13 @@ class Progress:
     def apply(self, line: Mapping[str, Any]) -> None:
         """Take one line."""
         match line:
-            case {"sending": str() as name, "keys": keys, "references": references}:
-                self.chunks[name] = Chunk(list(keys), list(references))
-            case {"queued": name, "request_id": str() as request_id} if name in self.chunks:
+            case {"sending": str() as name, "keys": [*keys], "references": [*references]}:
+                self.chunks[name] = Chunk(keys, references)
+            case {"queued": str() as name, "request_id": str() as request_id} if name in self.chunks:
                 self.chunks[name].request_id = request_id
-            case {"withdrawn": name}:
+            case {"withdrawn": str() as name}:
                 self.chunks.pop(name, None)
-            case {"answered": key, "item": dict() as item}:
+            case {"answered": str() as key, "item": dict() as item}:
                 self.answers[key] = item
                 self._drop_finished()
             case {"again": [*keys]}:
@@ -102,7 +102,7 @@ class Journal:
         for line in content.split(b"\n"):
             try:
                 read = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # torn by a crash: it did not count
             self.progress.apply(read)
         if content and not content.endswith(b"\n"):
@@ -116,7 +116,7 @@ class Journal:
     def write(self, *lines: Mapping[str, Any]) -> None:
         """Append, and be sure that it is on disk."""
         if self._file is not None:
-            self._file.write(b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines))
+            self._file.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
             self._file.flush()
             os.fsync(self._file.fileno())
         for line in lines:

@@ -397,3 +397,41 @@ async def test_texts_become_vectors():
     assert made.vectors == ((12.0, 2.0), (3.0, 1.0))
     assert made.usage.input_tokens == 3
     assert server.requests[0].path.endswith("/ai/v1/embeddings")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "5",
+        "[" * 100_000,
+        '{"sending": "a", "keys": 5, "references": []}',
+        '{"queued": ["a"], "request_id": "r"}',
+        '{"withdrawn": ["a"]}',
+        '{"answered": ["a"], "item": {}}',
+        '{"again": [["a"]]}',
+    ],
+)
+async def test_a_damaged_line_of_a_journal_does_not_count(tmp_path, line):
+    """What stands around it does."""
+    with FakeWorkersAI(polls=1) as server:
+        await run(server, ["a"], journal=tmp_path / "j")
+        (tmp_path / "j").write_text(f"{line}\n" + (tmp_path / "j").read_text())
+        assert (await run(server, ["a"], journal=tmp_path / "j"))[0].answer.content == "a"
+        assert len(server.paid) == 1
+
+
+async def test_an_answer_that_is_no_unicode_is_kept(tmp_path):
+    """It is paid: the journal can hold it."""
+    item = {"success": True, "result": {"response": "half \ud83d an emoji"}}
+    with Journal(tmp_path / "j") as journal:
+        journal.write({"answered": "a", "item": item})
+    with Journal(tmp_path / "j") as journal:
+        assert journal.progress.answers == {"a": item}
+
+
+@pytest.mark.parametrize("poll_s", [-1.0, float("nan")])
+async def test_a_wait_of_no_length_is_none(poll_s):
+    """What is paid is read."""
+    with FakeWorkersAI(polls=1) as server:
+        async with server.model(retries=NOW) as model:
+            assert (await model.batch(["a"], poll_s=poll_s))[0].answer.content == "a"
