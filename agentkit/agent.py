@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import replace
 from typing import Any, Generic, Literal, Unpack, cast, overload
 
@@ -152,14 +153,12 @@ class Agent(Generic[Deps, Out]):
         if on_tool_error not in ("tell", "raise"):
             raise UsageError(f"on_tool_error is 'tell' or 'raise', got {on_tool_error!r}")
         self.model: Model | None = resolve_model(model) if isinstance(model, str) else check_model(model)
-        self.tools = collect(tools)
+        self._offer(tools)
         self.name = name
         view = tuple(view) if isinstance(view, Iterable) else view
         check_parts(
             instructions=instructions, limits=limits, settings=settings, store=store, approve=approve, view=view
         )
-        self._specs = tuple(t.spec for t in self.tools.values())
-        self._fixed = not any(t.prepare for t in self.tools.values())
         self._instructions = instructions
         self._output = output
         self._limits = limits
@@ -172,6 +171,11 @@ class Agent(Generic[Deps, Out]):
             summariser = self._summaries.model
         self._summariser = resolve_model(summariser) if isinstance(summariser, str) else check_model(summariser)
         self._on_tool_error = on_tool_error
+
+    def _offer(self, tools: Iterable[AnyTool]) -> None:
+        self.tools = collect(tools)
+        self._specs = tuple(t.spec for t in self.tools.values())
+        self._fixed = not any(t.prepare for t in self.tools.values())
 
     def __repr__(self) -> str:
         return f"Agent(model={self.model!r}, tools={list(self.tools)})"
@@ -434,16 +438,12 @@ class Agent(Generic[Deps, Out]):
         model: Model | str | None = None,
         tools: Iterable[AnyTool] | None = None,
     ) -> Iterator[Agent[Deps, Out]]:
-        """Within the `with` block this agent runs with another model or other tools: for tests."""
-        changed = object.__new__(type(self))
-        for slot in self.__slots__[1:]:
-            setattr(changed, slot, getattr(self, slot))
+        """Within the `with` block this agent runs with another model or other tools: for tests. Blocks may nest."""
+        changed = copy(_overrides.get().get(self, self))
         if model is not None:
             changed.model = resolve_model(model) if isinstance(model, str) else check_model(model)
         if tools is not None:
-            changed.tools = collect(tools)
-            changed._specs = tuple(t.spec for t in changed.tools.values())
-            changed._fixed = not any(t.prepare for t in changed.tools.values())
+            changed._offer(tools)  # noqa: SLF001 - the same class
         before = _overrides.set({**_overrides.get(), self: changed})
         try:
             yield changed

@@ -127,9 +127,12 @@ def _from_genai_prices(provider: str, model: str, usage: Usage) -> float | None:
             output_tokens=usage.output_tokens,
             cache_read_tokens=usage.cached_tokens or None,
         )
-        return float(prices.calc_price(counts, model, provider_id=known).total_price)
+        found = prices.calc_price(counts, model, provider_id=known)
     except (LookupError, ValueError):  # a model or a kind of tokens without a price
         return None
+    if usage.cached_tokens and found.model_price.cache_read_mtok is None:  # counted as fresh ones there
+        return None
+    return float(found.total_price)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -108,6 +109,14 @@ def test_common_providers_are_priced_by_the_extra():
     assert cost_usd("openai", "gpt-4o", usage) == pytest.approx(0.8 * 2.50 + 0.2 * 1.25 + 0.1 * 10)
     assert cost_usd("gemini", "gemini-2.5-flash", MILLION) > 0
     assert cost_usd("anthropic", "claude-sonnet-4-5", MILLION) > 0
+
+
+def test_cached_tokens_are_not_priced_as_fresh_ones():
+    """Where the extra lists no price of theirs, what they cost is not known."""
+    pytest.importorskip("genai_prices")
+    usage = Usage(input_tokens=1000, cached_tokens=200)
+    assert cost_usd("groq", "llama-3.3-70b-versatile", replace(usage, cached_tokens=0)) is not None
+    assert cost_usd("groq", "llama-3.3-70b-versatile", usage) is None
 
 
 def test_prices_are_looked_up_without_the_network_and_without_the_extra():

@@ -176,6 +176,25 @@ async def test_override_changes_model_and_tools_inside_the_block_only():
     assert (await agent.arun("go")).output == "real"
 
 
+async def test_overrides_nest():
+    """A block for the tools inside a block for the model keeps the model: no test asks the real one unawares."""
+
+    class Mine(Agent):
+        __slots__ = ("note",)
+
+    @tool
+    def look() -> str:
+        return "seen"
+
+    agent = Mine(Scripted([]))
+    with agent.override(model=Scripted([call("look"), "done"])):
+        with agent.override(tools=[look]):
+            assert contents(await agent.arun("go")) == ["seen"]
+        with pytest.raises(UsageError, match="request 3"):
+            await agent.arun("go")
+    assert not agent.tools
+
+
 def test_override_holds_for_sync_runs_too():
     """The portal's loop sees it."""
     agent = Agent(Scripted(["real"]))
