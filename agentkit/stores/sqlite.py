@@ -63,8 +63,10 @@ class SQLite:
             lease_s: Seconds after which a session of a dead process may be taken over.
 
         Raises:
-            UsageError: The path is SQLite's word for a database that nobody else can open.
+            UsageError: The path is SQLite's word for a database that nobody else can open, or no lease has this length.
         """
+        if not 0 < lease_s <= threading.TIMEOUT_MAX:
+            raise UsageError(f"lease_s is a number of seconds above 0, got {lease_s!r}")
         if str(path) in ("", ":memory:"):
             raise UsageError(f"SQLite({str(path)!r}) would forget each session at once: name a file, or use Memory()")
         self._path = Path(path).absolute()  # a process that changes its directory keeps its sessions
@@ -260,7 +262,7 @@ def _told(path: Path) -> Iterator[None]:
     """SQLite's faults as ours, and those of a name or an entry that it cannot hold."""
     try:
         yield
-    except (sqlite3.Error, TypeError, ValueError, RecursionError) as fault:
+    except (sqlite3.Error, TypeError, ValueError, OverflowError, RecursionError) as fault:
         raise StoreError(f"{path}: {fault}") from fault
 
 

@@ -340,3 +340,10 @@ async def test_any_session_name_serves_that_is_text(tmp_path):
         assert [e.content for e in await kept(path, name)] == [name]
     with pytest.raises(StoreError, match="runs.db"):
         await SQLite(path).open("\ud800")
+
+
+@pytest.mark.parametrize("lease_s", [0, -1, float("nan"), float("inf")])
+def test_a_lease_of_no_length_or_without_end_is_refused(tmp_path, lease_s):
+    """Where it is written: nobody could hold the one, and no sign of life is due in the other."""
+    with pytest.raises(UsageError, match="lease_s"):
+        SQLite(tmp_path / "runs.db", lease_s=lease_s)
