@@ -82,11 +82,14 @@ class Projection:
 
     def _shown(self, call: ToolCall) -> ToolCall:
         planned = self._planned.get(call.id)
-        if planned is None:  # answered without a plan (an imported or an abandoned call)
-            return call if _is_object(call.arguments) else replace(call, arguments="{}")
-        if planned.name == call.name and planned.arguments == call.arguments:
+        name = call.name if planned is None else planned.name
+        if planned is None or planned.refusal is not None:  # it ran with no arguments that could be shown instead
+            arguments = call.arguments if _is_object(call.arguments) else "{}"
+        else:
+            arguments = planned.arguments
+        if (name, arguments) == (call.name, call.arguments):
             return call
-        return replace(call, name=planned.name, arguments=planned.arguments)
+        return replace(call, name=name, arguments=arguments)
 
 
 def _is_object(text: str) -> bool:

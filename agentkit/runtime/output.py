@@ -39,6 +39,7 @@ Out = TypeVar("Out", default=Any)
 Mode: TypeAlias = Literal["text", "native", "tool", "prompted"]
 
 BLANK = "Your answer was empty. Please answer the question, or call a tool."
+CUT_OFF = "The token limit cut your answer off before any of it could be used. Answer, or call a tool, in fewer words."
 
 _BEGUN = re.compile(r"[{\[](?!\^?[\w .-]*\])")
 """Where JSON may begin; a mark such as [1] or [a link] is none."""
@@ -138,7 +139,7 @@ class OutputType(Generic[Out]):
             OutputFault: There is none; says what to mend. What a function of the user's raised is its cause.
         """
         if self.mode == "text" and not text.strip() and not may_be_blank:
-            raise OutputFault(BLANK)
+            raise OutputFault(CUT_OFF if truncated else BLANK)
         try:
             value = self._text(text) if self.mode == "text" else self._json(text, truncated=truncated)
         except (JSONError, InvalidArguments) as fault:

@@ -124,6 +124,9 @@ QUIRKS: Mapping[str, Scenario] = {
         events=[chunk({"content": "Ha"}), {"error": {"message": "3040: Capacity temporarily exceeded"}}]
     ),
     "errors-in-stream": Scenario(events=[{"errors": [{"code": 3040, "message": "Capacity temporarily exceeded"}]}]),
+    "refusal-in-stream": Scenario(
+        events=[{"type": "response.refusal.delta", "delta": "No."}, {"type": "response.completed", "response": {}}]
+    ),
     # ---- usage in a stream ----
     "usage-at-the-end": _chunks({"content": "Hai"}, end=(chunk(usage=USAGE), "[DONE]")),
     "usage-cumulative": Scenario(

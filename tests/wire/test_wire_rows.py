@@ -141,6 +141,24 @@ async def test_calls_run_or_are_explained(case, streams):
     assert all(word in text for word, text in zip(words, told, strict=True))
 
 
+REFUSED = {
+    "a missing key": ('{"a": 1}', '{"a": 1}'),
+    "a wrong type": ('{"a": 1, "b": "many"}', '{"a": 1, "b": "many"}'),
+    "no JSON": ("a=1, b=2", "{}"),
+    "a list": ("[1, 2]", "{}"),
+}
+
+
+@both
+@pytest.mark.parametrize("case", REFUSED)
+async def test_a_refused_call_is_shown_as_it_was_made(case, streams):
+    """So that what it is told makes sense to the model; only what no server takes is replaced."""
+    made, shown = REFUSED[case]
+    result, _, _ = await ran(message(None, [call("add", made)], reason="tool_calls"), streams=streams)
+    [again] = [m for m in result.messages if getattr(m, "tool_calls", ())]
+    assert [one.arguments for one in again.tool_calls] == [shown]
+
+
 @both
 @pytest.mark.parametrize("reason", ["stop", None, "", "tool_calls", "function_call"])
 async def test_the_finish_reason_does_not_decide(reason, streams):
@@ -158,6 +176,15 @@ async def test_a_call_that_was_cut_off_does_not_run(streams):
     assert called == [("add", 1, 2)]
     assert told[0] == "3"
     assert "token limit" in told[1]
+
+
+@both
+async def test_a_call_that_was_cut_off_in_the_text_is_explained(streams):
+    """There is no call to answer, so the next request says it."""
+    answer = message('<tool_call>{"name": "opt", "arguments": {"note": "a long te', reason="length")
+    result, called, _ = await ran(answer, streams=streams)
+    assert (result.output, called) == ("Done.", [])
+    assert "token limit" in result.messages[-2].content
 
 
 @both

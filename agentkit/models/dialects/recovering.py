@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias, get_args
 from agentkit.core.events import Delta, Emit, ReasoningEvent, RetryEvent, TextEvent, ToolCallEvent
 from agentkit.core.messages import Assistant, ToolSpec
 from agentkit.errors import UsageError
+from agentkit.models.assemble import CUT
 from agentkit.models.dialects.answer import Parsed
 from agentkit.models.dialects.families import family_named
 from agentkit.models.dialects.fence import Fences
@@ -116,7 +117,7 @@ async def take_apart(model: Model, request: Request, emit: Emit | None, reading:
         if not answer.content:
             return answer
         splitter = reading.splitter(native=bool(answer.tool_calls) or answer.aborted)
-        return _joined(answer, splitter.finish(answer.content, truncated=answer.finish_reason == "length"))
+        return _joined(answer, splitter.finish(answer.content, truncated=answer.finish_reason in CUT))
     listening = _Listening(emit, reading)
     return await listening.finish(await model.call(request, listening.take))
 
@@ -169,7 +170,7 @@ class _Listening:
             await self._server_calls()
         if self._splitter.fed.text != answer.content:  # it did not stream its text, or another one
             await self._tell_again(answer.content)
-        await tell(self._emit, self._splitter.end(truncated=answer.finish_reason == "length"))
+        await tell(self._emit, self._splitter.end(truncated=answer.finish_reason in CUT))
         return _joined(answer, self._splitter.finish())
 
     async def _server_calls(self) -> None:

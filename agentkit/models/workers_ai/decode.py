@@ -182,7 +182,7 @@ def _event(kind: str, event: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """An event of Responses; those that only repeat are nothing."""
     index, piece = event.get("output_index"), event.get("delta")
     match kind, event:
-        case "output_text.delta", _:
+        case (("output_text.delta" | "refusal.delta"), _):
             yield _shaped("delta", {"content": piece})
         case _, _ if kind in _THOUGHTS:
             yield _shaped("delta", {"reasoning": piece})

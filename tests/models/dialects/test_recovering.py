@@ -157,6 +157,14 @@ async def test_what_is_cut_off_is_no_call():
     assert answer.content == "Yes."
 
 
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+async def test_what_may_go_on_is_no_call_where_the_answer_was_cut(reason):
+    """A closing tag may stand in a value that was cut off after it."""
+    text = "<tool_call>get_weather<arg_key>city</arg_key><arg_value>Oslo </tool_call>"
+    answer, _ = await ask(Recovering(Streams(Assistant(content=text, finish_reason=reason))))
+    assert brief(answer)[2:] == ([], reason)
+
+
 async def test_an_aborted_answer_gives_no_calls():
     """It is never acted on."""
     answer = await Recovering(Streams(Assistant(content=CALL, aborted=True))).call(REQUEST)

@@ -30,6 +30,7 @@ READ = {
     "responses": ("Hai", "Hm.", (), "stop", (13, 8)),
     "chat-calls": ("", "", BOTH, "tool_calls", (13, 8)),
     "legacy-calls": ("", "", BOTH, "tool_calls", (13, 8)),
+    "refusal-in-stream": ("No.", "", (), "stop", (0, 0)),
     "responses-calls": ("", "Hm.", BOTH, "tool_calls", (13, 8)),
     "chat-stream": ("Hai semua", "", (), "stop", (13, 8)),
     "legacy-stream": ("Hai semua", "", (), "stop", (13, 8)),
