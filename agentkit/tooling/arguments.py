@@ -256,7 +256,9 @@ def _fitted(value: Any, schema: Any, root: Mapping[str, Any], *, exact: bool) ->
             converted = _spelled(value, [dereferenced(option, root) for option in options], exact=exact)
         fits = any(_accepts(option, converted, type_of(converted)) for option in options)
         return _fitted(converted, schema, root, exact=exact) if fits else value
-    if len(fitting) > 1:
+    if len(fitting) > 1 and kind == "object":
+        fitting = [option for option in fitting if _is_meant(value, dereferenced(option, root))]
+    if len(fitting) != 1:
         return value
     if kind == "object":
         return _fitted_members(value, dereferenced(fitting[0], root), root, exact=exact)
@@ -269,6 +271,12 @@ def _accepts(option: Mapping[str, Any], value: Any, kind: str) -> bool:
     if option["type"] != kind and (option["type"], kind) != ("number", "integer"):
         return False
     return value in option.get("enum", (value,)) and value == option.get("const", value)
+
+
+def _is_meant(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    """Whether an object looks like one of this schema: its names, and what stands under those that tell."""
+    told = ((value[name], choices_of(each)) for name, each in schema.get("properties", {}).items() if name in value)
+    return _is_plausible(value, schema) and all(member in choices for member, choices in told if choices)
 
 
 def _fitted_members(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, TypeAdapter
     from pydantic.fields import FieldInfo
     from pydantic.json_schema import GenerateJsonSchema
+    from pydantic_core import SchemaValidator
     from pydantic_core.core_schema import CoreSchema, TypedDictField
 
 
@@ -40,12 +41,12 @@ class Validator:
         signature: What the function takes.
     """
 
-    __slots__ = ("_adapter", "_open", "signature")
+    __slots__ = ("_open", "_validator", "signature")
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
         self._open = signature.var_keyword is not None and bool(signature.hidden)
-        self._adapter: TypeAdapter[dict[str, Any]] | None = None
+        self._validator: SchemaValidator | None = None
 
     def validate_json(self, text: str | bytes) -> dict[str, Any]:
         """The arguments.
@@ -53,7 +54,7 @@ class Validator:
         Raises:
             ValueError: The text is no JSON object that fits.
         """
-        arguments: dict[str, Any] = (self._adapter or self._build()).validator.validate_json(text)
+        arguments: dict[str, Any] = (self._validator or self._build()).validate_json(text)
         if self._open and (reserved := self.signature.hidden.intersection(arguments)):
             raise ReservedName(f"{min(reserved)}: unknown parameter")
         return arguments
@@ -64,8 +65,7 @@ class Validator:
         Raises:
             ValueError: Not enough of them yet.
         """
-        validator = (self._adapter or self._build()).validator
-        return validator.validate_json(text, allow_partial="trailing-strings")
+        return (self._validator or self._build()).validate_json(text, allow_partial="trailing-strings")
 
     def bind(self, arguments: Mapping[str, Any], context: ToolContext[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Positional and keyword arguments of the call."""
@@ -79,9 +79,14 @@ class Validator:
             return explain_pydantic(error, parameters)
         return (str(error) if isinstance(error, ReservedName) else words(error),)
 
-    def _build(self) -> TypeAdapter[dict[str, Any]]:
-        self._adapter = _adapter(_Arguments(self.signature))
-        return self._adapter
+    def _build(self) -> SchemaValidator:
+        from pydantic_core import SchemaValidator  # noqa: PLC0415 - heavy
+
+        self._validator = SchemaValidator(_exact(_adapter(self._described()).core_schema))
+        return self._validator
+
+    def _described(self) -> _Arguments:
+        return _Arguments(self.signature)
 
 
 class ValueValidator(Validator):
@@ -89,9 +94,8 @@ class ValueValidator(Validator):
 
     __slots__ = ()
 
-    def _build(self) -> TypeAdapter[Any]:
-        self._adapter = _adapter(_Value(self.signature))
-        return self._adapter
+    def _described(self) -> _Arguments:
+        return _Value(self.signature)
 
 
 def json_schema_of(signature: Signature, *, name: str) -> dict[str, Any]:
@@ -165,11 +169,11 @@ def _field(parameter: Parameter, handler: GetCoreSchemaHandler, names: Mapping[s
 
     info = _field_info(parameter)
     if info is None:
-        schema = _exact(handler.generate_schema(portable(parameter.hint, names)))
+        schema = handler.generate_schema(portable(parameter.hint, names))
         if parameter.default is not REQUIRED and parameter.default is not ABSENT:
             schema = core_schema.with_default_schema(schema, default=parameter.default)
         return core_schema.typed_dict_field(schema, required=parameter.default is REQUIRED)
-    schema = _exact(handler.generate_schema(_bare_hint(info, names)))
+    schema = handler.generate_schema(_bare_hint(info, names))
     required = info.is_required()
     if not required:
         schema = core_schema.with_default_schema(
@@ -185,8 +189,8 @@ def _field(parameter: Parameter, handler: GetCoreSchemaHandler, names: Mapping[s
     return core_schema.typed_dict_field(schema, required=required, validation_alias=alias)
 
 
-_INSIDE = ("schema", "items_schema", "values_schema", "choices")
-"""Where a core schema holds others; keys of a dict are text in JSON, and models have settings of their own."""
+_INSIDE = ("schema", "items_schema", "values_schema", "choices", "fields", "arguments_schema", "definitions")
+"""Where a core schema holds others; keys of a dict are text in JSON."""
 
 
 _BARE_NUMBER = re.compile(r"\s*[+-]?[\d.]+(e[+-]?\d+)?\s*")
@@ -199,21 +203,27 @@ def _exact(schema: Any, *, alone: bool = True) -> Any:
     Nor does a choice among numbers, and a date is written as one: 20240101 would be a second of 1970.
     """
     match schema:
-        case {"type": "int" | "float"}:
+        case {"type": "int"}:
             return {"strict": True, **schema}
+        case {"type": "float"}:
+            return {"strict": True, "allow_inf_nan": False, **schema}
         case {"type": "bool"} if not alone:
             return {"strict": True, **schema}
         case {"type": "date" | "datetime" | "time"} if alone:  # a union prefers what nothing is checked before
             return _refusing(lambda value: _BARE_NUMBER.fullmatch(str(value)), schema)
         case {"expected": choices} | {"members": choices} if alone and _are_numbers(choices):
             return _refusing(lambda value: isinstance(value, bool), schema)
-        case {"type": "model"} | str():
-            return schema
+        case {"type": "model" | "function-before" | "function-wrap"} | str():
+            return schema  # models have settings of their own, and what a user's function makes of JSON is no JSON
+        case {"type": "typed-dict", "fields": fields}:
+            return schema | {"fields": {name: _exact(field) for name, field in fields.items()}}
         case list() | tuple():
             return type(schema)(_exact(one, alone=alone) for one in schema)
         case _:
             return schema | {
-                key: _exact(schema[key], alone=alone and key != "choices") for key in _INSIDE if key in schema
+                key: _exact(schema[key], alone=key == "fields" or (alone and key != "choices"))
+                for key in _INSIDE
+                if key in schema
             }
 
 
@@ -231,7 +241,8 @@ def _refusing(is_strange: Callable[[Any], object], schema: Any) -> Any:
             raise PydanticCustomError("other_type", "another type")
         return value
 
-    return core_schema.no_info_before_validator_function(check, schema)
+    bare: Any = {key: value for key, value in schema.items() if key != "ref"}
+    return core_schema.no_info_before_validator_function(check, bare, ref=schema.get("ref"))
 
 
 def _field_info(parameter: Parameter) -> FieldInfo | None:

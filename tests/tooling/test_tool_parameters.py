@@ -21,7 +21,7 @@ import anyio
 import jsonschema
 import pytest
 import typing_extensions
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, RootModel, conint
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, RootModel, conint
 
 from agentkit.errors import UsageError
 from agentkit.tooling.tool import Tool, tool
@@ -316,6 +316,87 @@ def test_a_value_that_would_say_something_else_is_refused(hint, sent, told):
     """A bare number is no date (20240101 is a second of August 1970), and `true` is no choice among numbers."""
     called = anyio.run(one(hint).call_json, {"v": sent})
     assert str(called) == told
+
+
+class Visit(typing.TypedDict):
+    guests: int
+    at: typing.NotRequired[dt.datetime]
+    next: typing.NotRequired[Visit]
+
+
+@dataclasses.dataclass
+class Stay:
+    guests: int
+    at: dt.datetime | None = None
+    price: float = 0.0
+
+
+class Stop(NamedTuple):
+    guests: int
+    at: dt.datetime | None = None
+
+
+@pytest.mark.parametrize("hint", [Visit, Stay, Stop, list[Visit | str], dict[str, Stay]])
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({"guests": True}, "guests: expected an integer, got true"),
+        ({"guests": "1_0"}, 'guests: expected an integer, got "1_0"'),
+        ({"guests": 1, "at": "20240101"}, 'at: expected a date and time (YYYY-MM-DDTHH:MM:SS), got "20240101"'),
+    ],
+)
+def test_members_are_read_as_parameters_are(hint, sent, told):
+    """Those of typed dicts, dataclasses and named tuples, wherever they stand."""
+    origin = typing.get_origin(hint)
+    called = anyio.run(
+        one(hint).call_json, {"v": [sent] if origin is list else {"k": sent} if origin is dict else sent}
+    )
+    assert str(called).endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("hint", "sent", "told"),
+    [
+        (Visit, {"guests": 1, "next": {"guests": True}}, "v.next.guests: expected an integer, got true"),
+        (Stay, {"guests": 1, "price": "NaN"}, 'v.price: expected a number, got "NaN"'),
+    ],
+)
+def test_members_of_members_are_read_so_too(hint, sent, told):
+    """A recursive type; and no number is less than a number."""
+    assert str(anyio.run(one(hint).call_json, {"v": sent})) == told
+
+
+When = typing_extensions.TypeAliasType("When", dt.datetime)
+
+
+@dataclasses.dataclass
+class Rise:
+    kind: Literal["rise"]
+    at: When
+    metres: int
+
+
+@dataclasses.dataclass
+class Fall:
+    kind: Literal["fall"]
+    at: When
+    metres: bool
+
+
+@pytest.mark.parametrize("union", [Rise | Fall, Annotated[Rise | Fall, Field(discriminator="kind")]])
+def test_a_member_of_a_choice_is_converted_where_its_tag_tells_which_one_is_meant(union):
+    """As everywhere else: `"2"` is the integer 2."""
+    noon = {"at": "2024-01-01T12:00:00Z"}
+    sent = [{"kind": "rise", **noon, "metres": "2"}, {"kind": "fall", **noon, "metres": True}]
+    made = one(list[union])
+    at = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
+    assert call(made, {"v": sent}) == [Rise("rise", at, 2), Fall("fall", at, True)]
+
+
+def test_what_a_function_of_the_type_makes_of_a_value_is_its_own():
+    """`BeforeValidator` may hand on a text for an integer."""
+    plain = BeforeValidator(lambda value: value.replace(",", "") if isinstance(value, str) else value)
+    assert call(one(Annotated[int, plain]), {"v": "1,000"}) == 1000
 
 
 def assert_plain(schema: Any) -> None:
