@@ -69,7 +69,7 @@ class Usage:
         cached_tokens: The part of `input_tokens` that came from a prompt cache.
         reasoning_tokens: The part of `output_tokens` that was reasoning.
         requests: How many model answers these figures cover.
-        tool_calls: Calls that ran, those of agents called as tools included.
+        tool_calls: Calls that were planned to run, those of agents called as tools included.
         neurons: Cloudflare's billing unit, when the server reports it.
     """
 
