@@ -19,6 +19,7 @@ from agentkit.core.events import (
 from agentkit.core.messages import Assistant, ToolCall
 from agentkit.core.result import NO_OUTPUT
 from agentkit.errors import UsageError
+from agentkit.models.model import tell
 from agentkit.runtime.run import Run
 
 LEAST_GROWTH = 16
@@ -135,7 +136,8 @@ class Heard:
         if answer.reasoning and not self._said:
             await self._run.show(ReasoningEvent(answer.reasoning))
         if answer.content and not self._text.tell():
-            await self._run.show(TextEvent(answer.content))
+            await tell(self, [TextEvent(answer.content)])
         for call in answer.tool_calls:
             if call.id not in self._announced:
                 await self._run.show(ToolCallEvent(call))
+                await tell(self, [ToolCallGrows(call)])

@@ -324,6 +324,19 @@ async def test_a_list_streams_with_its_wrapper_and_without(line):
     assert seen[-1].result.output == lines
 
 
+@pytest.mark.parametrize("line", [LONG, call("final_result", **WANTED)])
+async def test_typed_output_of_a_model_that_emits_nothing_is_shown_once(line):
+    """A page that draws partial objects draws every model's."""
+
+    class Quiet(Able):
+        async def call(self, request, emit=None):
+            return await super().call(request)
+
+    can = {"native_tools": not isinstance(line, str)}
+    async with Agent(Quiet([line], **can)).astream("go", output=Invoice) as events:
+        assert partials([event async for event in events]) == [Invoice(**WANTED)]
+
+
 async def test_a_number_that_may_still_grow_is_not_shown():
     """A partial object is never a wrong one."""
     shown = []
