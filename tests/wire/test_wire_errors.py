@@ -289,6 +289,14 @@ ERRORS = {
         openai("Invalid 'tools[0].function.name': string too long.", "x", "string_above_max_length"),
         RequestRefused,
     ),
+    "a tool's name like a rate limit": (400, openai("tool 'get_rate_limited': bad schema", "x", None), RequestRefused),
+    "a tool's name that is too long": (
+        400,
+        openai("function name exceeds maximum length of 64", "x", None),
+        RequestRefused,
+    ),
+    "a field like a quota": (400, openai("property 'usage limits' is unknown", "x", None), RequestRefused),
+    "a token that is none": (400, openai("Invalid token: the header exceeds 4096 bytes", "x", None), RequestRefused),
     "vLLM, nothing left to write": (
         400,
         openai("max_tokens must be at least 1, got -1200.", "x", None),

@@ -98,19 +98,17 @@ _WORDS: tuple[tuple[type[ModelError], re.Pattern[str]], ...] = tuple(
         (RequestRefused, r"max_tokens\W+must be less than"),
         (ContextTooLong, r"context[ _](?:length|window|size|limit)|maximum (?:context|(?:prompt|input) length)"),
         (ContextTooLong, r"(?:prompt|input) is too long|too many (?:input )?tokens|reduce the length of"),
-        (ContextTooLong, r"\btokens?\b.{0,60}\bexceeds?\b|too large for model|max_new_tokens\W+must be"),
-        (ContextTooLong, r"exceeds (?:the )?max(?:imum)? length|range of input length|sequence length|max_model_len"),
-        (
-            ContextTooLong,
-            r"longer than the maximum|must have less than \d+ tokens|model token limit|token limit exceeded",
-        ),
+        (ContextTooLong, r"\btokens?\b[^:]{0,60}\bexceeds?\b|too large for model|max_new_tokens\W+must be"),
+        (ContextTooLong, r"(?:prompt|input)\b.{0,30}\bexceeds (?:the )?max(?:imum)? length|range of input length"),
+        (ContextTooLong, r"longer than the maximum|sequence length|max_model_len|must have less than \d+ tokens"),
+        (ContextTooLong, r"model token limit|token limit exceeded"),
         (ContextTooLong, r"ContextWindowExceeded|max_tokens must be at least 1, got -|\.content\W+string too long"),
         (RequestRefused, r"input was flagged|violates usage guidelines|max_(?:completion_)?tokens\W+is too large"),
         (AuthFailed, r"(?:invalid|incorrect|missing|no) api key"),
         (AuthFailed, r"api key (?:not (?:valid|found)|expired|is (?:invalid|missing|not set))"),
         (ModelNotFound, r"not a valid model|no such model|(?:unknown|invalid) model|model identifier is invalid"),
         (ModelNotFound, r"\bmodel\b.{0,120}\b(?:(?:does )?not exist|not found|deprecated)"),
-        (RateLimited, r"rate.?limit(?:ed|error| (?:reached|exceeded))|too many requests|throttling"),
+        (RateLimited, r"\brate.?limit(?:ed|error| (?:reached|exceeded))|too many requests|throttling"),
     )
 )
 """Words that say more than the status, where no code does."""
@@ -118,7 +116,7 @@ _QUOTA = re.compile(
     r"exceeded your current quota|(?:insufficient|not[_ ]enough)[_ ](?:quota|balance|credits?|funds)|out of credits|"
     r"(?:per|/) ?(?:day|month)\b|(?:daily|weekly|monthly)\b.{0,40}(?:limit|allocation|quota)|requires more credits|"
     r"balance is (?:too low|insufficient)|have any credits|key limit exceeded|free tier\b.{0,40}\bexhausted|"
-    r"usage limits?\b",
+    r"reached.{0,30}\busage limit|usage limit reached",
     re.IGNORECASE,
 )
 _WAIT = re.compile(
