@@ -317,7 +317,7 @@ class State:
         self._undecided -= call.undecided
         if entry.usage is not None or entry.cost_usd is not None:
             self._spend(entry.usage or NO_USAGE, entry.cost_usd)
-        arguments = call.call.arguments if planned is None else planned.arguments
+        arguments = call.call.arguments if planned is None or planned.refusal else planned.arguments
         self._step[entry.call_id] = (entry.name, arguments, entry.content)
         if self.open:
             if self.phase is Phase.APPROVAL and not self._undecided:

@@ -315,6 +315,14 @@ async def test_the_same_step_three_times_brings_a_note_then_the_last_request():
     assert [e.kind for e in result.entries].count("note") == 1
 
 
+async def test_calls_that_are_wrong_in_other_ways_are_no_repeats():
+    """The answer may be the same: what the model wrote was not."""
+    wrong = [call("nothing", n=n) for n in range(6)]
+    result = await finish([*wrong, call("add", a=1, b=2), "done"], [add])
+    assert (result.output, result.stop_reason) == ("done", "finished")
+    assert not [entry for entry in result.entries if entry.kind == "note"]
+
+
 async def test_repeats_none_lets_a_model_poll():
     """The same call may then be made as often as the steps allow."""
     lines = [call("add", a=1, b=1) for _ in range(8)] + ["2"]
