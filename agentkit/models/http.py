@@ -16,17 +16,21 @@ import re
 import ssl
 import sys
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import anyio
 import anyio.lowlevel
 
 from agentkit.errors import MalformedResponse, ModelError, Unavailable, UsageError
+
+if TYPE_CHECKING:
+    import httpcore2
+    import httpx2
 
 MAX_CONNECTIONS = 1000
 """Connections of one model on one event loop, busy or kept alive; who comes later waits for one."""
@@ -140,20 +144,39 @@ class StockTransport:
     """Sends through httpx2: every event loop, and the proxies of the environment."""
 
     def __init__(self) -> None:
-        import httpx2  # noqa: PLC0415 - not before the first request
+        import httpcore2  # noqa: PLC0415 - not before the first request
+        import httpx2  # noqa: PLC0415
 
-        limits = httpx2.Limits(
-            max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEPT_ALIVE_S
-        )
-        self._library = httpx2
-        self._text, self._url = "", httpx2.URL("")
-        self._sender: httpx2.AsyncClient | httpx2.AsyncHTTPTransport
+        limits: dict[str, Any] = {
+            "max_connections": MAX_CONNECTIONS,
+            "max_keepalive_connections": MAX_CONNECTIONS,
+            "keepalive_expiry": KEPT_ALIVE_S,
+        }
+        self._way: ClientTransport | _Pool
+        self._connections: httpx2.AsyncClient | httpcore2.AsyncConnectionPool
         if has_proxies():  # only a client knows which proxy is whose
-            self._sender = client = httpx2.AsyncClient(limits=limits)
-            self._open: Callable[[Any], Awaitable[Any]] = lambda request: client.send(request, stream=True)
-        else:  # without a client's cookies, redirects and hooks a request costs a quarter less
-            self._sender = httpx2.AsyncHTTPTransport(limits=limits)
-            self._open = self._sender.handle_async_request
+            headers = {"accept-encoding": "identity"}
+            self._connections = client = httpx2.AsyncClient(limits=httpx2.Limits(**limits), headers=headers)
+            self._way = ClientTransport(client)
+        else:  # what the client puts around its pool is a third of a request
+            self._connections = pool = httpcore2.AsyncConnectionPool(httpx2.create_ssl_context(), **limits)
+            self._way = _Pool(pool, httpcore2, httpx2)
+
+    def send(self, post: Post) -> AbstractAsyncContextManager[Reply]:
+        """See `Transport`."""
+        return self._way.send(post)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._connections.aclose()
+
+
+class _Pool:
+    """Sends straight through a pool of httpcore2, which is what httpx2 stands on."""
+
+    def __init__(self, pool: httpcore2.AsyncConnectionPool, core: ModuleType, library: ModuleType) -> None:
+        self._pool, self._core, self._library = pool, core, library
+        self._text, self._url, self._host = "", core.URL(""), b""
 
     @asynccontextmanager
     async def send(self, post: Post) -> AsyncIterator[Reply]:
@@ -161,18 +184,25 @@ class StockTransport:
         library = self._library
         with _explained(library, post):
             if self._text != post.url:
-                self._text, self._url = post.url, library.URL(post.url)
-            headers = [(b"host", self._url.netloc), (b"content-length", b"%d" % len(post.body))]
+                url = library.URL(post.url)  # knows international names
+                parts = {"scheme": url.raw_scheme, "host": url.raw_host, "port": url.port, "target": url.raw_path}
+                self._text, self._url, self._host = post.url, self._core.URL(**parts), url.netloc
+            headers = [(b"host", self._host), (b"content-length", b"%d" % len(post.body))]
             headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in post.headers.items()]
-            stream, extensions = library.ByteStream(post.body), {"timeout": _timeouts(post)}
-            request = library.Request(post.method, self._url, headers=headers, stream=stream, extensions=extensions)
-            response = await self._open(request)
-        async with _replied(response, self._library, post) as reply:
-            yield reply
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._sender.aclose()
+            timeouts = {"timeout": _timeouts(post)}
+            request = self._core.Request(
+                post.method, self._url, headers=headers, content=post.body, extensions=timeouts
+            )
+            response = await self._pool.handle_async_request(request)
+        got: Any = library.Headers(response.headers)
+        body: Any = response.stream
+        if "content-encoding" in got:
+            body = library.Response(response.status, headers=got, content=body).aiter_bytes()
+        chunks = _chunks(body, library, post)
+        try:
+            yield Reply(status=response.status, headers=got, chunks=chunks)
+        finally:
+            await _close(response, chunks)
 
 
 class ClientTransport:
@@ -199,8 +229,12 @@ class ClientTransport:
                 post.method, post.url, headers=post.headers, content=post.body, extensions={"timeout": _timeouts(post)}
             )
             response = await self._client.send(request, stream=True)
-        async with _replied(response, self._library, post) as reply:
-            yield reply
+        body = response.aiter_bytes() if "content-encoding" in response.headers else response.stream
+        chunks = _chunks(body, self._library, post)
+        try:
+            yield Reply(status=response.status_code, headers=response.headers, chunks=chunks)
+        finally:
+            await _close(response, chunks)
 
     async def aclose(self) -> None:
         """Nothing: the client is the caller's."""
@@ -276,23 +310,18 @@ async def _keep(transport: Transport, loop: object, owner: weakref.ref[PerLoop])
         await transport.aclose()
 
 
-@asynccontextmanager
-async def _replied(response: Any, library: ModuleType, post: Post) -> AsyncIterator[Reply]:
-    """The reply that a response of httpx2 or httpx is; the response is closed at the end, whatever happens."""
-    chunks = _chunks(response, library, post)
-    try:
-        yield Reply(status=response.status_code, headers=response.headers, chunks=chunks)
-    finally:
-        with anyio.move_on_after(CLOSE_S, shield=True):
-            await response.aclose()
-            with suppress(StopAsyncIteration, MalformedResponse, Unavailable):
-                for _ in range(MAX_LEFT_OVER):  # generators inside the library end only by being exhausted
-                    await anext(chunks)
-            await chunks.aclose()
+async def _close(response: Any, chunks: AsyncGenerator[bytes]) -> None:
+    """Close the response, whatever happens."""
+    with anyio.move_on_after(CLOSE_S, shield=True):
+        await response.aclose()
+        with suppress(StopAsyncIteration, MalformedResponse, Unavailable):
+            for _ in range(MAX_LEFT_OVER):  # generators inside the library end only by being exhausted
+                await anext(chunks)
+        await chunks.aclose()
 
 
-async def _chunks(response: Any, library: ModuleType, post: Post) -> AsyncGenerator[bytes]:
-    source = aiter(response.aiter_bytes() if "content-encoding" in response.headers else response.stream)
+async def _chunks(body: AsyncIterable[bytes], library: ModuleType, post: Post) -> AsyncGenerator[bytes]:
+    source = aiter(body)
     try:
         with _explained(library, post):
             async for chunk in source:
@@ -307,37 +336,42 @@ def _explained(library: ModuleType, post: Post) -> Iterator[None]:
     """Turns what an HTTP library raises into our errors; a request or key never shows in them."""
     try:
         yield
-    except library.TransportError as error:
-        raise _transport_error(library, error, post) from error
-    except (library.DecodingError, library.TooManyRedirects) as error:
-        raise MalformedResponse(f"the answer of {origin(post.url)} cannot be read: {error}") from error
-    except (library.InvalidURL, UnicodeError) as error:
-        raise UsageError(f"the URL or a header for {origin(post.url)} is not legal: {error}") from error
-    except OSError as error:
-        raise Unavailable(f"no connection to {origin(post.url)}: {error}") from error
-    except RuntimeError as error:
-        if "loop" not in str(error):
+    except Exception as error:
+        told = _told(library, error, post)
+        if told is None:
             raise
-        raise UsageError(
-            f"http_client belongs to another event loop ({error}); leave it out, or use one per loop"
-        ) from error
+        raise told from error
 
 
-def _transport_error(library: ModuleType, error: Exception, post: Post) -> ModelError | UsageError:
+def _told(library: ModuleType, error: Exception, post: Post) -> ModelError | UsageError | None:
+    """Our error for this one, first match wins; None if it is none of the library's."""
     where, said = origin(post.url), str(error) or type(error).__name__
-    match error:
-        case library.LocalProtocolError() | library.UnsupportedProtocol():
-            return UsageError(f"the request for {where} is not legal: {said}")
-        case library.ConnectTimeout():
-            return Unavailable(f"no connection to {where} within {post.timeouts.connect_s} s")
-        case library.TimeoutException():
-            return Unavailable(f"{where} said nothing for {post.timeouts.idle_s} s")
-        case library.ConnectError() if (distrust := _distrust(error)) is not None:
-            return Unavailable(f"the certificate of {where} is not trusted: {distrust}", retryable=False)
-        case library.ConnectError() | library.ProxyError():
-            return Unavailable(f"cannot connect to {where}: {said}")
-        case _:
-            return Unavailable(f"the connection to {where} broke off: {said}")
+    kind = getattr(library, type(error).__name__, type(error))  # httpcore2 has them under the same names
+
+    def is_a(*names: str) -> bool:
+        return any(issubclass(kind, getattr(library, name)) for name in names)
+
+    if is_a("LocalProtocolError", "UnsupportedProtocol"):
+        return UsageError(f"the request for {where} is not legal: {said}")
+    if is_a("ConnectTimeout"):
+        return Unavailable(f"no connection to {where} within {post.timeouts.connect_s} s")
+    if is_a("TimeoutException"):
+        return Unavailable(f"{where} said nothing for {post.timeouts.idle_s} s")
+    if is_a("ConnectError") and (distrust := _distrust(error)) is not None:
+        return Unavailable(f"the certificate of {where} is not trusted: {distrust}", retryable=False)
+    if is_a("ConnectError", "ProxyError"):
+        return Unavailable(f"cannot connect to {where}: {said}")
+    if is_a("TransportError"):
+        return Unavailable(f"the connection to {where} broke off: {said}")
+    if is_a("DecodingError", "TooManyRedirects"):
+        return MalformedResponse(f"the answer of {where} cannot be read: {said}")
+    if is_a("InvalidURL") or isinstance(error, UnicodeError):
+        return UsageError(f"the URL or a header for {where} is not legal: {said}")
+    if isinstance(error, OSError):
+        return Unavailable(f"no connection to {where}: {said}")
+    if isinstance(error, RuntimeError) and "loop" in said:
+        return UsageError(f"http_client belongs to another event loop ({said}); leave it out, or use one per loop")
+    return None
 
 
 def _distrust(error: BaseException | None) -> BaseException | None:
