@@ -167,9 +167,9 @@ class Exchange:
         return answer
 
     async def _read(self, reader: Reader, head: bytes, chunks: AsyncIterator[bytes]) -> None:
-        events = EventReader()
+        events, emit = EventReader(), self.emit
         left = MAX_STREAM_BYTES - len(head)
-        await self._hear(reader, events.feed(head))
+        await self._show(self._heard_in(reader, events.feed(head)))
         over = reader.is_over
         with anyio.CancelScope(deadline=_patience(reader)) as patience:  # it may end a read, never a listener
             async for data in chunks:
@@ -178,18 +178,17 @@ class Exchange:
                 left -= len(data)
                 if left < 0:
                     raise MalformedResponse(f"the stream is longer than {MAX_STREAM_BYTES} bytes", retryable=False)
-                await self._hear(reader, events.feed(data))
+                for delta in self._heard_in(reader, events.feed(data)):  # `_show`, without a coroutine for each read
+                    self._emitted = True
+                    if emit is not None and (wait := emit(delta)) is not None:
+                        await wait
                 if over := reader.is_over:
                     patience.deadline = _patience(reader)
-        await self._hear(reader, events.close())
+        await self._show(self._heard_in(reader, events.close()))
 
-    async def _hear(self, reader: Reader, payloads: Sequence[bytes]) -> None:
-        emit = self.emit
+    def _heard_in(self, reader: Reader, payloads: Sequence[bytes]) -> Iterable[Delta]:
         self._heard = self._heard or bool(payloads)
-        for delta in reader.feed(payloads):  # `_show`, without a second coroutine for each read
-            self._emitted = True
-            if emit is not None and (wait := emit(delta)) is not None:
-                await wait
+        return reader.feed(payloads)
 
     async def _show(self, deltas: Iterable[Delta]) -> None:
         emit = self.emit

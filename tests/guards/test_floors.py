@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 HEAVY = (
     "pydantic",
     "pydantic_core",
+    "httpcore2",
     "httpx2",
     "httpx",
     "jsonschema",

@@ -97,5 +97,5 @@ def test_the_metadata_says_what_the_package_is(installed: Path):
     assert "Apache License" in info(installed, "licenses/LICENSE")
     required = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     everywhere = [line.split(">")[0] for line in required if ";" not in line]
-    assert everywhere == ["anyio", "httpx2", "jsonschema", "pydantic", "typing-extensions"]
+    assert everywhere == ["anyio", "httpcore2", "httpx2", "jsonschema", "pydantic", "typing-extensions"]
     assert [line for line in required if ";" in line] == ["tzdata; sys_platform == 'win32'"]
