@@ -364,7 +364,7 @@ class Assembler:
         draft, last = self._draft_at(piece), self._last
         if piece.id or piece.name or last is None or draft is last or not (piece.arguments or "").strip():
             return draft
-        return last if last.name and not last.ready and (draft is None or draft.ready) else draft
+        return last if last.name and (draft is None or draft.ready) and not last.is_whole() else draft
 
     def _draft_at(self, piece: CallPiece) -> _Draft | None:
         """The call that the index and the id of the piece speak of."""

@@ -297,6 +297,17 @@ STREAMS = {
         "",
         [("opt", A1), ("add", A2)],
     ),
+    "names after the arguments, of two calls": (
+        sse(
+            piece(0, None, A1),
+            piece(0, "add", ""),
+            piece(1, None, '{"a": 3,'),
+            piece(1, "opt", ' "b": 4}'),
+            CALLS,
+        ),
+        "",
+        [("add", A1), ("opt", A2)],
+    ),
     "fragments with their id at the other's index": (
         sse(
             piece(0, "add", '{"a": 1,', id="x"),
