@@ -186,7 +186,7 @@ def _last_request(state: State, limits: Limits, step: int) -> StopReason | None:
     """The limit that makes request number `step` the last one, if one does."""
     if limits.steps is not None and step >= limits.steps:
         return "steps"
-    if limits.tool_calls is not None and state.usage.tool_calls >= limits.tool_calls:
+    if limits.tool_calls is not None and state.tool_calls >= limits.tool_calls:
         return "tool_calls"
     if limits.repeats is not None and state.noted and state.same_steps > limits.repeats:
         return "repeats"
@@ -194,7 +194,7 @@ def _last_request(state: State, limits: Limits, step: int) -> StopReason | None:
 
 
 def _room(state: State, limits: Limits) -> int | None:
-    return None if limits.tool_calls is None else max(0, limits.tool_calls - state.usage.tool_calls)
+    return None if limits.tool_calls is None else max(0, limits.tool_calls - state.tool_calls)
 
 
 def _expired(limits: Limits, now: float) -> bool:

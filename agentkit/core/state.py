@@ -130,7 +130,7 @@ class State:
         ended: Why the last turn ended; None while a turn is open.
         steps: Whole answers in this turn.
         calls_by_tool: Calls of this turn that were planned to run, by tool name.
-        usage: Tokens and calls of this turn, those of tools included.
+        tool_calls: How many they are, those of agents called as tools included.
         cost_usd: Known US dollars of this turn.
         cost_known: Whether `cost_usd` is all of it: no answer of this turn, and nothing else that spent, lacks a price.
         input_tokens: Input tokens of the last answer: how long the conversation is.
@@ -151,6 +151,7 @@ class State:
         "_output_invalid",
         "_previous",
         "_step",
+        "_tokens",
         "_undecided",
         "_wave",
         "batch",
@@ -170,7 +171,7 @@ class State:
         "same_steps",
         "steps",
         "summarised",
-        "usage",
+        "tool_calls",
         "waves",
     )
 
@@ -191,7 +192,8 @@ class State:
         self._undecided = 0
         self.steps = 0
         self.calls_by_tool: dict[str, int] = {}
-        self.usage: Usage = NO_USAGE
+        self.tool_calls = 0
+        self._tokens = NO_USAGE
         self.cost_usd = 0.0
         self.cost_known = True
         self.refusals = 0
@@ -265,7 +267,7 @@ class State:
         for i in runnable:
             name = entry.calls[i].name
             self.calls_by_tool[name] = self.calls_by_tool.get(name, 0) + 1
-        self.usage += Usage(tool_calls=len(runnable))
+        self.tool_calls += len(runnable)
         refused = tuple((planned.call_id,) for planned in entry.calls if planned.refusal is not None)
         waves = tuple(tuple(tuple(ids[i] for i in lane) for lane in wave) for wave in entry.waves)
         self.waves, self._wave = (refused, *waves), 0
@@ -388,9 +390,15 @@ class State:
         return call
 
     def _spend(self, usage: Usage, cost_usd: float | None) -> None:
-        self.usage = self.usage + usage
+        self._tokens += usage
+        self.tool_calls += usage.tool_calls
         self.cost_usd += cost_usd or 0.0
         self.cost_known = self.cost_known and (cost_usd is not None or usage == NO_USAGE)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and calls of this turn, those of tools included."""
+        return replace(self._tokens, tool_calls=self.tool_calls)
 
     @property
     def in_flight(self) -> tuple[str, ...]:

@@ -311,7 +311,7 @@ class Run:
         shares = max(1, len(state.open))
         return replace(
             limits,
-            tool_calls=_least(limits.tool_calls, _share(own.tool_calls, state.usage.tool_calls, shares)),
+            tool_calls=_least(limits.tool_calls, _share(own.tool_calls, state.tool_calls, shares)),
             tokens=_least(limits.tokens, _share(own.tokens, state.usage.total_tokens, shares)),
             cost_usd=_least(limits.cost_usd, _share(own.cost_usd, state.cost_usd, shares)),
             deadline_s=_least(limits.deadline_s, _share(own.deadline_s, self.worked_s, 1)),
