@@ -109,6 +109,8 @@ def _answer(line: Line) -> Assistant:
             return Assistant(content=content, tool_calls=calls, finish_reason="tool_calls" if calls else "stop")
         case ToolCall() | Mapping():
             return _answer([line])
+        case (str(), Mapping()) if isinstance(line, tuple):  # a call as it stands in a list of them
+            return _answer([line])
         case Sequence():
             texts = [item for item in line if isinstance(item, str)]
             calls = tuple(_call(item) for item in line if not isinstance(item, str))
@@ -123,11 +125,9 @@ def _call(item: Any) -> ToolCall:
             return item
         case (str() as name, arguments):
             return ToolCall(id=uuid4().hex, name=name, arguments=_text(arguments))
-        case Mapping():
-            function: Any = item.get("function") or item
+        case {"function": {"name": str() as name, **rest}} | {"name": str() as name, **rest}:
             given = item.get("id")
-            arguments = _text(function.get("arguments"))
-            return ToolCall(id=uuid4().hex, name=function["name"], arguments=arguments, provider_id=given)
+            return ToolCall(id=uuid4().hex, name=name, arguments=_text(rest.get("arguments")), provider_id=given)
         case _:
             raise UsageError(f"cannot make a tool call of {item!r}: give call(name, **arguments)")
 
